@@ -138,7 +138,9 @@ function podNames(desired: DesiredService, name: string): ExpectedAnswer[] {
   const byHost = new Map<string, string[]>();
   for (const { endpoint } of readyEndpoints(desired)) {
     if (endpoint.hostname === undefined) continue;
-    byHost.set(endpoint.hostname, [...(byHost.get(endpoint.hostname) ?? []), ...endpoint.addresses]);
+    const known = byHost.get(endpoint.hostname);
+    if (known === undefined) byHost.set(endpoint.hostname, [...endpoint.addresses]);
+    else known.push(...endpoint.addresses);
   }
   return [...byHost].slice(0, maxPodNames).flatMap(([host, addresses]) =>
     (['A', 'AAAA'] as const).flatMap((type): ExpectedAnswer[] => {

@@ -2,7 +2,7 @@
  * Which addresses and ports rules distinguish: two of the same class have the same answer to every question that any of
  * the rules asks of this end of a packet. What is not understood makes each address a class of its own.
  */
-import { addressNumber, addressText, parseNetwork } from '../net/address.ts';
+import { addressNumber, addressText, parseNetwork, plainIPv4 } from '../net/address.ts';
 import { ipSetContents } from '../ipset/contains.ts';
 import type { IpSet } from '../ipset/set.ts';
 import type { End, IptablesOption, IptablesRule } from '../iptables/rule.ts';
@@ -10,7 +10,7 @@ import type { NftElement, NftExpression, NftStatement } from '../nftables/rule.t
 import type { NftSet } from '../nftables/table.ts';
 import { nftTypesOf } from '../nftables/types.ts';
 import { byKind, type ByKind } from '../lib/by-kind.ts';
-import { addressTypesOf } from './address-type.ts';
+import { addressTypesOf, typesOf4 } from './address-type.ts';
 import { addressAtom } from './nft-reading.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';
 import { isOwnAddress } from './walk-hooks.ts';
@@ -38,8 +38,9 @@ export class AddressClasses {
     32: { points: new Set() },
     128: { points: new Set() },
   };
+  #sorted32: readonly number[] | undefined;
   readonly #ports = new Set<number>();
-  #sortedPorts: readonly number[] | undefined;
+  #orderedPorts: readonly number[] | undefined;
   /** Masks with holes: no range of numbers. */
   readonly #masks: { readonly bits: Bits; readonly network: bigint; readonly mask: bigint }[] = [];
   /** By the address at the other end. */
@@ -49,6 +50,8 @@ export class AddressClasses {
   #asksTypes = false;
   /** Classes by port and address. */
   readonly #known = new Map<number, Map<string, string>>();
+  /** Classes of plain addresses of IPv4, by their types and a number for all else that decides. */
+  readonly #plain = new Map<readonly string[] | undefined, Map<number, string>>();
 
   constructor(end: End, machine: Machine) {
     this.#end = end;
@@ -293,6 +296,38 @@ export class AddressClasses {
    */
   classOf(address: string, port: number, other: string): string {
     if (this.#isOpaque) return `${address} ${String(port)}`;
+    const known = this.#classOfPlain(address, port) ?? this.#classOfAny(address, port);
+    if (this.#paired.size === 0) return known;
+    const atom = addressAtom(other);
+    const paired = atom === undefined ? undefined : this.#paired.get(atom);
+    if (paired === undefined) return known;
+    const own = addressAtom(address);
+    return `${known} ${paired.map(({ part, range }) => (isWithin(range, part === 'port' ? port : own) ? 1 : 0)).join('')}`;
+  }
+
+  /** The same class as `#classOfAny` gives, found without a text for each of thousands of addresses. */
+  #classOfPlain(address: string, port: number): string | undefined {
+    const value = this.#masks.length > 0 ? undefined : plainIPv4(address);
+    if (value === undefined) return undefined;
+    this.#sorted32 ??= this.#sortedAddresses(32).map(Number);
+    const ports = this.#sortedPorts();
+    const types = this.#asksTypes ? typesOf4(this.#machine, address, value) : undefined;
+    const place = placeIn(this.#sorted32, value) * (ports.length + 1) + placeIn(ports, port);
+    const key = place * 2 + (isOwnAddress(this.#machine, address) ? 1 : 0);
+    let ofTypes = this.#plain.get(types);
+    if (ofTypes === undefined) {
+      ofTypes = new Map();
+      this.#plain.set(types, ofTypes);
+    }
+    let known = ofTypes.get(key);
+    if (known === undefined) {
+      known = this.#common(address, port);
+      ofTypes.set(key, known);
+    }
+    return known;
+  }
+
+  #classOfAny(address: string, port: number): string {
     let ofPort = this.#known.get(port);
     if (ofPort === undefined) {
       ofPort = new Map();
@@ -303,28 +338,31 @@ export class AddressClasses {
       known = this.#common(address, port);
       ofPort.set(address, known);
     }
-    if (this.#paired.size === 0) return known;
-    const atom = addressAtom(other);
-    const paired = atom === undefined ? undefined : this.#paired.get(atom);
-    if (paired === undefined) return known;
-    const own = addressAtom(address);
-    return `${known} ${paired.map(({ part, range }) => (isWithin(range, part === 'port' ? port : own) ? 1 : 0)).join('')}`;
+    return known;
+  }
+
+  #sortedAddresses(bits: Bits): readonly bigint[] {
+    const own = this.#addresses[bits];
+    own.sorted ??= [...own.points].sort((one, other) => (one < other ? -1 : one > other ? 1 : 0));
+    return own.sorted;
+  }
+
+  #sortedPorts(): readonly number[] {
+    this.#orderedPorts ??= [...this.#ports].sort((one, other) => one - other);
+    return this.#orderedPorts;
   }
 
   #common(address: string, port: number): string {
     const number = addressNumber(address);
     if (number === undefined) return `${address} ${String(port)}`;
     const { bits, value } = number;
-    const own = this.#addresses[bits];
-    own.sorted ??= [...own.points].sort((one, other) => (one < other ? -1 : one > other ? 1 : 0));
-    this.#sortedPorts ??= [...this.#ports].sort((one, other) => one - other);
     const masks = this.#masks
       .map((mask) => (mask.bits === bits && (value & mask.mask) === mask.network ? 1 : 0))
       .join('');
     return [
       bits,
-      placeIn(own.sorted, value),
-      placeIn(this.#sortedPorts, port),
+      placeIn(this.#sortedAddresses(bits), value),
+      placeIn(this.#sortedPorts(), port),
       masks,
       isOwnAddress(this.#machine, address) ? 'own' : '',
       this.#asksTypes ? addressTypesOf(this.#machine, address).join() : '',

@@ -17,11 +17,11 @@ export function isOfAddressType(machine: Machine, address: string, types: readon
   const number = addressNumber(address);
   if (number === undefined) return undefined;
   return number.bits === 32
-    ? isOfType4(machine, address, number.value, types)
+    ? isOfType4(machine, address, Number(number.value), types)
     : isOfType6(machine, address, number.value, types);
 }
 
-function isOfType4(machine: Machine, address: string, value: bigint, types: readonly string[]): boolean | undefined {
+function isOfType4(machine: Machine, address: string, value: number, types: readonly string[]): boolean | undefined {
   const possible = typesOf4(machine, address, value);
   let answer: boolean | undefined = false;
   for (const type of types) {
@@ -38,20 +38,30 @@ function isOfType4(machine: Machine, address: string, value: bigint, types: read
 /** Types that a route of the table `local` has; the others (ANYCAST, BLACKHOLE, …) somebody must have put there. */
 const knownTypes: ReadonlySet<string> = new Set(['UNSPEC', 'UNICAST', 'LOCAL', 'BROADCAST', 'MULTICAST']);
 
-function typesOf4(machine: Machine, address: string, value: bigint): readonly string[] {
-  if (value === 0n || value === 0xffffffffn || value === 0x7fffffffn) return ['BROADCAST'];
-  if (value >> 28n === 0xen) return ['MULTICAST'];
-  if (isOwnAddress(machine, address)) return ['LOCAL'];
-  return possibleBroadcasts(machine.addresses).has(value) ? ['UNICAST', 'BROADCAST'] : ['UNICAST'];
+const broadcast = ['BROADCAST'];
+const multicast = ['MULTICAST'];
+const local = ['LOCAL'];
+const unicast = ['UNICAST'];
+const unicastOrBroadcast = ['UNICAST', 'BROADCAST'];
+
+/**
+ * The types that the machine may take an address of IPv4 for: always the same list for the same ones.
+ * @param value the address as a number
+ */
+export function typesOf4(machine: Machine, address: string, value: number): readonly string[] {
+  if (value === 0 || value === 0xffffffff || value === 0x7fffffff) return broadcast;
+  if (value >= 0xe0000000 && value < 0xf0000000) return multicast;
+  if (isOwnAddress(machine, address)) return local;
+  return possibleBroadcasts(machine.addresses).has(value) ? unicastOrBroadcast : unicast;
 }
 
 /** The last address of each network that one of the addresses may be of. */
-const possibleBroadcasts = oncePer((addresses: readonly string[]): ReadonlySet<bigint> => {
-  const found = new Set<bigint>();
+const possibleBroadcasts = oncePer((addresses: readonly string[]): ReadonlySet<number> => {
+  const found = new Set<number>();
   for (const own of addresses) {
     const number = addressNumber(own);
     if (number?.bits !== 32) continue;
-    for (let hostBits = 2n; hostBits <= 24n; hostBits += 1n) found.add(number.value | ((1n << hostBits) - 1n));
+    for (let hostBits = 2n; hostBits <= 24n; hostBits += 1n) found.add(Number(number.value | ((1n << hostBits) - 1n)));
   }
   return found;
 });
@@ -60,7 +70,7 @@ const possibleBroadcasts = oncePer((addresses: readonly string[]): ReadonlySet<b
 export function addressTypesOf(machine: Machine, address: string): readonly string[] {
   const number = addressNumber(address);
   if (number === undefined) return [];
-  if (number.bits === 32) return typesOf4(machine, address, number.value);
+  if (number.bits === 32) return typesOf4(machine, address, Number(number.value));
   return [
     isOwnAddress(machine, address) ? 'LOCAL' : '',
     number.value >> 120n === 0xffn ? 'MULTICAST' : '',

@@ -20,7 +20,9 @@ export interface ChosenEndpoint {
 /** Endpoints of a choice that no later rule distinguishes, in their order. */
 export interface AlikeEndpoints {
   readonly first: ChosenEndpoint;
-  readonly members: readonly (ChosenEndpoint & { readonly place: number })[];
+  readonly members: readonly ChosenEndpoint[];
+  /** Of each member among all endpoints of the choice. */
+  readonly places: readonly number[];
   readonly probability: number;
 }
 
@@ -28,6 +30,8 @@ export class EndpointChoice {
   readonly endpoints: readonly ChosenEndpoint[];
   /** The rules that a packet meets in the choice, each with its step, in order. */
   readonly steps: ReadonlyMap<object, Step>;
+  /** The same steps, in the same order. */
+  readonly allSteps: readonly Step[];
   readonly #addresses: ReadonlySet<string>;
   readonly #ports: ReadonlySet<number>;
   readonly #alike = oncePer((_apart: AddressClasses) => new Map<string, readonly AlikeEndpoints[]>());
@@ -35,6 +39,7 @@ export class EndpointChoice {
   constructor(endpoints: readonly ChosenEndpoint[], steps: ReadonlyMap<object, Step>) {
     this.endpoints = endpoints;
     this.steps = steps;
+    this.allSteps = [...steps.values()];
     this.#addresses = new Set(endpoints.map(({ dnat }) => dnat.address));
     this.#ports = new Set(endpoints.map(({ dnat }) => dnat.port));
   }
@@ -55,20 +60,27 @@ export class EndpointChoice {
   }
 
   #group(classOf: (address: string, port: number) => string): readonly AlikeEndpoints[] {
-    const groups = new Map<string, (ChosenEndpoint & { readonly place: number })[]>();
+    const groups = new Map<string, { readonly members: ChosenEndpoint[]; readonly places: number[] }>();
+    // Nearly all endpoints are of the same class as the one before.
+    let last: { readonly of: string; readonly mark: number | undefined } | undefined;
+    let group: { readonly members: ChosenEndpoint[]; readonly places: number[] } = { members: [], places: [] };
     this.endpoints.forEach((endpoint, place) => {
       const { dnat, mark } = endpoint;
-      const key = `${classOf(dnat.address, dnat.port)} ${String(mark)}`;
-      const member = { ...endpoint, place };
-      const group = groups.get(key);
-      if (group === undefined) groups.set(key, [member]);
-      else group.push(member);
+      const of = classOf(dnat.address, dnat.port);
+      if (last?.of !== of || last.mark !== mark) {
+        last = { of, mark };
+        const key = `${of} ${String(mark)}`;
+        group = groups.get(key) ?? { members: [], places: [] };
+        groups.set(key, group);
+      }
+      group.members.push(endpoint);
+      group.places.push(place);
     });
-    return [...groups.values()].flatMap((members) => {
+    return [...groups.values()].flatMap(({ members, places }) => {
       const [first] = members;
       return first === undefined
         ? []
-        : [{ first, members, probability: members.reduce((sum, { probability }) => sum + probability, 0) }];
+        : [{ first, members, places, probability: members.reduce((sum, { probability }) => sum + probability, 0) }];
     });
   }
 }

@@ -20,6 +20,8 @@ import type { AddressClasses } from './address-classes.ts';
 export interface MergedBranches {
   /** As they were before, in their order. */
   readonly members: readonly Member[];
+  /** Of each member. */
+  readonly memberPlaces: readonly number[];
   /** Of all of them together, as they became one. */
   readonly probability: number;
   /** What the one that goes on had met by then. */
@@ -34,7 +36,6 @@ interface Member {
   readonly probability: number;
   readonly dnat?: Rewritten;
   readonly met?: Met | undefined;
-  readonly place: number;
 }
 
 /**
@@ -45,8 +46,12 @@ export function mergeBranches(branches: readonly Branch[], classes: AddressClass
   if (branches.length < 2 && branches[0]?.choice === undefined) return branches;
   const { source, destination, destinationPort } = packet;
   /** Rules may also ask whether the destination was rewritten at all. */
-  const classOf = (address: string, port: number): string =>
-    `${classes.classOf(address, port, source)}${address === destination ? ' own address' : ''}${port === destinationPort ? ' own port' : ''}`;
+  const classOf = (address: string, port: number): string => {
+    const of = classes.classOf(address, port, source);
+    return address !== destination && port !== destinationPort
+      ? of
+      : `${of}${address === destination ? ' own address' : ''}${port === destinationPort ? ' own port' : ''}`;
+  };
   const groups = new Map<string, Grouped[][]>();
   // What was not rewritten, or goes on for others already, stays as it is.
   const merged: (Branch | Grouped[])[] = [];
@@ -81,14 +86,21 @@ export function mergeBranches(branches: readonly Branch[], classes: AddressClass
     if (first === undefined) return [];
     const probability =
       each.length === 1 ? first.branch.probability : each.reduce((sum, { branch }) => sum + branch.probability, 0);
-    const members = each.map(({ branch, place: own }): Member => {
-      const { probability: share, dnat, met } = branch;
-      return { probability: share, ...(dnat === undefined ? {} : { dnat }), met, place: own };
-    });
+    const members = each.map(({ branch: { probability: share, dnat, met } }): Member => ({
+      probability: share,
+      ...(dnat === undefined ? {} : { dnat }),
+      met,
+    }));
     return {
       ...first.branch,
       probability,
-      merged: { members, probability, met: first.branch.met, places: { first: 0, each: 1 } },
+      merged: {
+        members,
+        memberPlaces: each.map(({ place: own }) => own),
+        probability,
+        met: first.branch.met,
+        places: { first: 0, each: 1 },
+      },
     };
   });
 }
@@ -108,18 +120,27 @@ function chosen(
   classOf: (address: string, port: number) => string,
 ): Branch[] {
   const places = { first: place - branch * of.endpoints.length + branch, each: branches };
-  return of.alike(classes, packet, classOf).map(({ first, members, probability: share }): Branch => {
-    const met = onTopOf(entered.met, first.met);
-    const probability = entered.probability * share;
-    return {
-      ...entered,
-      probability,
-      mark: first.mark ?? entered.mark,
-      dnat: first.dnat,
-      ...(met === undefined ? {} : { met }),
-      merged: { members, probability, met, entered: { probability: entered.probability, met: entered.met }, places },
-    };
-  });
+  return of
+    .alike(classes, packet, classOf)
+    .map(({ first, members, places: memberPlaces, probability: share }): Branch => {
+      const met = onTopOf(entered.met, first.met);
+      const probability = entered.probability * share;
+      return {
+        ...entered,
+        probability,
+        mark: first.mark ?? entered.mark,
+        dnat: first.dnat,
+        ...(met === undefined ? {} : { met }),
+        merged: {
+          members,
+          memberPlaces,
+          probability,
+          met,
+          entered: { probability: entered.probability, met: entered.met },
+          places,
+        },
+      };
+    });
 }
 
 /** What a branch met, and then what an endpoint met within its choice. */
@@ -156,6 +177,8 @@ interface Ending {
   readonly leaves: readonly Leaf[];
   /** In the order of the leaves; undefined of a branch that was not merged. */
   readonly places: readonly number[] | undefined;
+  /** Where these places are among those of all branches. */
+  readonly among?: MergedBranches['places'];
   /** The last rule that the merged branches met together. */
   readonly last: Step | undefined;
 }
@@ -170,13 +193,14 @@ export class Endings {
       this.#endings.push({ leaves: [leaf], places: undefined, last: undefined });
       return;
     }
-    const { members, entered, places } = merged;
+    const { members, memberPlaces, entered, places } = merged;
     const share = (leaf.probability / merged.probability) * (entered?.probability ?? 1);
     const together = pathOf(met, merged.met);
     const path = { before: pathOf(entered?.met), together };
     this.#endings.push({
       leaves: members.map((member) => new MergedLeaf(leaf, member.probability * share, member.dnat, path, member.met)),
-      places: members.map((member) => places.first + member.place * places.each),
+      places: memberPlaces,
+      among: places,
       last: together.at(-1),
     });
   }
@@ -199,7 +223,9 @@ function inOrder(endings: readonly Ending[]): readonly Leaf[] {
   const [first] = endings;
   if (first !== undefined && endings.length === 1) return first.leaves;
   return endings
-    .flatMap(({ leaves, places = [] }) => leaves.map((leaf, index) => ({ leaf, place: places[index] ?? 0 })))
+    .flatMap(({ leaves, places = [], among = { first: 0, each: 1 } }) =>
+      leaves.map((leaf, index) => ({ leaf, place: among.first + (places[index] ?? 0) * among.each })),
+    )
     .sort((one, other) => one.place - other.place)
     .map(({ leaf }) => leaf);
 }

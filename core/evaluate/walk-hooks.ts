@@ -159,7 +159,9 @@ export function entryOf(addresses: readonly string[], source: string): Packet['e
 
 /** Loopback's addresses are every machine's own. */
 export function isOwnAddress({ addresses }: Pick<Machine, 'addresses'>, address: string): boolean {
-  return address.startsWith('127.') || loopback.has(address) || addressSet(addresses).has(address);
+  return (
+    address.startsWith('127.') || (address.includes(':') && loopback.has(address)) || addressSet(addresses).has(address)
+  );
 }
 
 /** At what priority a chain has its turn. */

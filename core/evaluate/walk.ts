@@ -263,7 +263,7 @@ export class Trail {
   readonly followsUnknown: boolean;
   /** Branches to the endpoints of a choice may be one, which is split behind the chain. */
   sharesChoices = false;
-  readonly steps: Step[] = [];
+  steps: Step[] = [];
   readonly unknown = new Set<string>();
   /** Conditions that were followed both ways, as the rule has them. */
   readonly assumed = new Set<string>();
@@ -299,14 +299,19 @@ export class Trail {
   meetChoice(choice: EndpointChoice): boolean {
     if (this.#choices.has(choice)) return true;
     // Nearly all of its rules stand in chains that the packet has not been to.
-    const known = new Set<object>();
-    for (const [rule, step] of [...this.#seen, ...[...this.#choices].flatMap(({ steps }) => [...steps])]) {
+    const known = new Set<Step>();
+    let isSame = true;
+    const compare = (step: Step, rule: object): void => {
       const own = choice.steps.get(rule);
-      if (own === undefined) continue;
-      if (own !== step) return false;
-      known.add(rule);
-    }
-    for (const [rule, step] of choice.steps) if (known.size === 0 || !known.has(rule)) this.steps.push(step);
+      if (own === step) known.add(step);
+      else if (own !== undefined) isSame = false;
+    };
+    this.#seen.forEach(compare);
+    for (const { steps } of this.#choices) steps.forEach(compare);
+    if (!isSame) return false;
+    this.steps = this.steps.concat(
+      known.size === 0 ? choice.allSteps : choice.allSteps.filter((step) => !known.has(step)),
+    );
     this.#choices.add(choice);
     return true;
   }

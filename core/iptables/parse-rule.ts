@@ -36,6 +36,7 @@ export function sharingParser(): typeof parseIptablesRule {
     if (rule === undefined && !known.has(text)) {
       rule = parseIptablesRule(text);
       known.set(text, rule);
+      if (counters === undefined) return rule;
     }
     if (rule === undefined) return undefined;
     if (counters === undefined) return { ...rule };

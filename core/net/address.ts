@@ -4,7 +4,7 @@ import { oncePer } from '../lib/once-per.ts';
 
 /** The address in its canonical text (`fd00::1`), or undefined where it is none. */
 export function canonicalAddress(text: string): string | undefined {
-  if (isPlainIPv4(text)) return text;
+  if (plainIPv4(text) !== undefined) return text;
   return ipaddr.isValid(text) ? ipaddr.parse(text).toString() : undefined;
 }
 
@@ -22,19 +22,21 @@ export function isSameAddress(one: string, other: string): boolean {
 export const addressSet: (addresses: readonly string[]) => { has(address: string): boolean } = oncePer(
   (addresses: readonly string[]) => {
     const known = new Set(addresses.map(comparableAddress));
-    return { has: (address) => known.has(address) || known.has(comparableAddress(address)) };
+    return {
+      has: (address) => {
+        if (known.has(address)) return true;
+        const comparable = comparableAddress(address);
+        return comparable !== address && known.has(comparable);
+      },
+    };
   },
 );
-
-function isPlainIPv4(text: string): boolean {
-  return plainIPv4(text) !== undefined;
-}
 
 /**
  * The number of four decimal ones without leading zeros, as everything prints them: of IPv4 nearly all texts, and the
  * canonical one. Read by hand, for a large status asks for hundreds of thousands.
  */
-function plainIPv4(text: string): number | undefined {
+export function plainIPv4(text: string): number | undefined {
   const { length } = text;
   if (length < 7 || length > 15) return undefined;
   let value = 0;

@@ -219,23 +219,37 @@ export function rulesOfRecord(record: ListedChain): readonly IptablesRule[] {
 export function readRulesTogether(reports: readonly NodeReport[]): void {
   if (reports.length < 2) return;
   const parse = sharingParser();
-  const known = new Map<string, { readonly lines: readonly string[]; readonly rules: readonly IptablesRule[] }[]>();
+  type Read = { readonly record: ChainRecord; readonly rules: readonly IptablesRule[] }[];
+  const known = new Map<string, Read>();
   for (const report of reports)
     for (const record of [...recordsOf(report, 'iptablesChain'), ...recordsOf(report, 'hookChain')]) {
-      if (rulesOf(record).value !== undefined) continue;
-      const { kind, family, backend, table, chain, lines } = record;
-      // Within a report, a walk knows rules by identity: those of two chains are never the same.
-      const key = `${kind} ${'service' in record ? record.service : ''} ${family} ${backend} ${table} ${chain}`;
-      const read = known.get(key);
-      const same = read?.find((each) => isSameList(each.lines, lines));
+      const cell = rulesOf(record);
+      if (cell.value !== undefined) continue;
+      const read = known.get(record.chain);
+      const same = read?.find((each) => isSameChain(each.record, record));
       if (same !== undefined) {
-        rulesOf(record).value = same.rules;
+        cell.value = same.rules;
         continue;
       }
-      const own = { lines, rules: readRecord(record, parse) };
-      if (read === undefined) known.set(key, [own]);
+      const own = { record, rules: readRecord(record, parse) };
+      if (read === undefined) known.set(record.chain, [own]);
       else read.push(own);
     }
+}
+
+type ChainRecord = RecordOf<'iptablesChain'> | RecordOf<'hookChain'>;
+
+/** Within a report, a walk knows rules by identity: those of two chains are never the same. */
+function isSameChain(one: ChainRecord, other: ChainRecord): boolean {
+  return (
+    one.kind === other.kind &&
+    ('service' in one ? one.service : undefined) === ('service' in other ? other.service : undefined) &&
+    one.family === other.family &&
+    one.backend === other.backend &&
+    one.table === other.table &&
+    one.chain === other.chain &&
+    isSameList(one.lines, other.lines)
+  );
 }
 
 function isSameList(one: readonly string[], other: readonly string[]): boolean {

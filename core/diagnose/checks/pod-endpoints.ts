@@ -145,7 +145,9 @@ export function duplicateEndpoints(
         if (address === undefined) continue;
         const key = `${address} ${name} ${port} ${protocol}`;
         places.set(key, { address, port });
-        owners.set(key, [...(owners.get(key) ?? []), { slice, endpoint }]);
+        const known = owners.get(key);
+        if (known === undefined) owners.set(key, [{ slice, endpoint }]);
+        else known.push({ slice, endpoint });
       }
     }
   }

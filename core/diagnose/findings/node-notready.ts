@@ -11,15 +11,15 @@ export const nodeNotReady: FindingKind = {
   notReported: 'Other nodes; nodes that are only cordoned.',
   source: 'core/v1 NodeCondition Ready; pkg/controller/nodelifecycle',
   find: ({ desired, cluster, nodes }) => {
-    const endpoints = new Map<string, string[]>();
-    for (const { nodeName, addresses, targetRef } of desired.endpointSlices.flatMap((slice) => slice.endpoints)) {
-      if (nodeName !== undefined)
-        endpoints.set(nodeName, [...(endpoints.get(nodeName) ?? []), targetRef?.name ?? addresses.join(', ')]);
-    }
     const asked = new Set(nodes.map(({ node }) => node));
+    const endpoints = Map.groupBy(
+      desired.endpointSlices.flatMap((slice) => slice.endpoints),
+      ({ nodeName }) => nodeName,
+    );
     return (cluster?.nodes ?? []).flatMap(({ name, ready, notReady }) => {
-      if (ready || !(asked.has(name) || endpoints.has(name))) return [];
-      const pods = [...new Set(endpoints.get(name) ?? [])];
+      const own = endpoints.get(name);
+      if (ready || !(asked.has(name) || own !== undefined)) return [];
+      const pods = [...new Set((own ?? []).map(({ addresses, targetRef }) => targetRef?.name ?? addresses.join(', ')))];
       return [
         {
           where: `node/${name}`,

@@ -17,9 +17,7 @@ function hairpinClass(rules: NodeRules, frontend: FrontendProgram, { address, po
   const chain = target?.by?.chain ?? '';
   const own =
     rules.kindOf(chain) === 'endpoint'
-      ? (rules.chain(chain) ?? []).map(({ text }) =>
-          text.replaceAll(chain, 'CHAIN').replace(addresses, (word) => (word === address ? 'ADDRESS' : word)),
-        )
+      ? (rules.chain(chain) ?? []).map(({ text }) => withoutAddress(text.replaceAll(chain, 'CHAIN'), address))
       : [];
   // A target that no packet comes to is like no other.
   return target === undefined
@@ -27,7 +25,22 @@ function hairpinClass(rules: NodeRules, frontend: FrontendProgram, { address, po
     : [rules.sourceClass(address), String(target.hairpin?.value), ...own].join('\n');
 }
 
-const addresses = /\d+(?:\.\d+){3}|[\da-f]*:[\da-f:]+/gi;
+/** The text with this address left out wherever it is one by itself, and no part of another one. */
+function withoutAddress(text: string, address: string): string {
+  let left = '';
+  let from = 0;
+  for (let at = text.indexOf(address); at >= 0; at = text.indexOf(address, at + 1)) {
+    const end = at + address.length;
+    const behind = text.charAt(end);
+    const isPort = behind === ':' && !address.includes(':');
+    if (ofAddress.test(text.charAt(at - 1)) || (!isPort && ofAddress.test(behind))) continue;
+    left += `${text.slice(from, at)}ADDRESS`;
+    from = end;
+  }
+  return left + text.slice(from);
+}
+
+const ofAddress = /[\da-f.:]/i;
 
 const targetsByPlace = oncePer(
   ({ dnatTargets }: Pick<FrontendProgram, 'dnatTargets'>) =>
