@@ -184,14 +184,17 @@ function readConnection(
   switch (key) {
     case 'status': {
       const isTranslated = answer.source !== original.destination || answer.sourcePort !== original.destinationPort;
-      const isMasqueraded = connection?.isMasqueraded ?? branch.masqueradedBy !== undefined;
       // Confirmed once it has left the first time: as it comes back by lo; SEEN_REPLY from its answer on.
       const confirmed = connection === undefined ? (at.inInterface === 'lo' ? 8 : 0) : 8 | 2;
-      return atomReading(
-        (connection === undefined ? (branch.dnat === undefined ? 0 : 32) : isTranslated ? 32 : 0) |
-          (isMasqueraded ? 16 : 0) |
-          confirmed,
-      );
+      // A rule of nat has asked about it; where none did, that there are rules of nat at the hook is enough (nf_nat_core.c).
+      const asked = connection === undefined && branch.dnat !== undefined ? destinationAsked : 0;
+      // Whether masquerading changed anything depends on the address that the kernel chose.
+      const source = connection === undefined ? (branch.masqueradedBy === undefined ? 0 : 16) : 0;
+      return {
+        kind: 'bits',
+        bits: (isTranslated ? 32 : 0) | (connection?.isMasqueraded === true ? 16 : 0) | confirmed | asked,
+        unknown: ((destinationAsked | sourceAsked | helped) & ~asked) | source,
+      };
     }
     case 'direction':
       return atomReading(connection === undefined ? 0 : 1);
@@ -234,6 +237,9 @@ function countReading(key: 'packets' | 'bytes' | 'avgpkt', direction: string | u
   if (direction === 'reply') return atomReading(0);
   return key === 'packets' ? atomReading(1) : { kind: 'between', ...packetBytes };
 }
+
+/** IPS_DST_NAT_DONE, IPS_SRC_NAT_DONE and IPS_HELPER of linux/netfilter/nf_conntrack_common.h, which nft has no words for. */
+const [destinationAsked, sourceAsked, helped] = [0x100, 0x80, 0x2000];
 
 /** NF_CT_STATE_BIT of linux/netfilter/nf_conntrack_common.h, and NF_CT_STATE_INVALID_BIT and _UNTRACKED_BIT. */
 const stateBits = { new: 8, answer: 2, invalid: 1, untracked: 64 } as const;

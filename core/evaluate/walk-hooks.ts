@@ -1,5 +1,6 @@
 /** Netfilter's hooks in their order: what is registered at each sees the packet as the ones before left it. */
 import { addressSet } from '../net/address.ts';
+import { familyOf } from '../net/family.ts';
 import { withoutIdleAssumptions } from './assume.ts';
 import { defaultZone, destinationOf, trackedAs } from './packet-ends.ts';
 import type { AddressClasses } from './address-classes.ts';
@@ -155,6 +156,25 @@ const loopback = addressSet(['::1']);
 /** A packet from one of the machine's own addresses is one that it sends itself. */
 export function entryOf(addresses: readonly string[], source: string): Packet['entersAt'] {
   return isOwnAddress({ addresses }, source) ? 'OUTPUT' : 'PREROUTING';
+}
+
+/**
+ * Where REDIRECT may send a packet: at OUTPUT to loopback, elsewhere to the first address of the interface by which it came
+ * (nf_nat_redirect.c). Which interface has which address is not known, so these are all that the machine has of the family; none for more than can be distinguished.
+ */
+export function redirectAddresses(packet: Packet, { hook }: Pick<At, 'hook'>, machine: Machine): readonly string[] {
+  const family = familyOf(packet.destination);
+  if (hook === 'output') return [family === 'IPv4' ? '127.0.0.1' : '::1'];
+  const own = machine.addresses.filter((address) => familyOf(address) === family);
+  return own.length > mostAddresses ? [] : own;
+}
+
+/** As those of kube-ipvs0: more say nothing. */
+const mostAddresses = 256;
+
+/** @param rule one that redirects, as printed, where the machine has several addresses */
+export function whichRedirectAddress(rule: string): string {
+  return `to which of the machine's addresses ${rule} sends the packet: it is the first of the interface by which it came, and each is said to get the same share`;
 }
 
 /** Loopback's addresses are every machine's own. */

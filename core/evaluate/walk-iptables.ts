@@ -25,6 +25,7 @@ import {
   type Rewritten,
   type Step,
 } from './walk.ts';
+import { redirectAddresses, whichRedirectAddress } from './walk-hooks.ts';
 
 /** The rules of a chain; undefined where the chain was not read. The same array for the same chain, each time. */
 export type ChainLookup = (table: string, chain: string) => readonly IptablesRule[] | undefined;
@@ -536,18 +537,18 @@ export class IptablesWalk {
           isRandom(target.flags),
         );
       case 'REDIRECT': {
-        const address = this.#ownAddress(at);
-        if (address === undefined) return this.#unknown(step, taken, printTarget(target).trim());
-        const range: NatRange = {
+        const own = redirectAddresses(this.#packet, at, this.#machine);
+        if (own.length === 0) return this.#unknown(step, taken, printTarget(target).trim());
+        const ranges = own.map((address): NatRange => ({
           addresses: { from: address, to: address },
           ...(target.ports === undefined ? {} : { ports: target.ports }),
-        };
+        }));
         return this.#rewrite(
           rule,
           step,
           chain,
           taken,
-          (branch) => this.#destinations([range], branch, isRandom(target.flags)),
+          (branch) => this.#destinations(ranges, branch, isRandom(target.flags)),
           isRandom(target.flags),
         );
       }
@@ -618,7 +619,9 @@ export class IptablesWalk {
         continue;
       }
       const isHashed = !hasRandomPort || destinations.some(({ address }) => address !== destinations[0]?.address);
-      if (destinations.length > 1 && isHashed)
+      if (rule.target?.kind === 'REDIRECT' && new Set(destinations.map(({ address }) => address)).size > 1)
+        this.#trail.unknown.add(whichRedirectAddress(step.rule));
+      else if (destinations.length > 1 && isHashed)
         this.#trail.unknown.add(
           `how ${step.rule} divides connections: the kernel takes a hash of their addresses, and each destination is said to get the same share`,
         );
@@ -661,13 +664,6 @@ export class IptablesWalk {
       for (const address of all) for (const port of choices) destinations.push({ address, port });
     }
     return destinations;
-  }
-
-  /** nf_nat_redirect.c: a packet that the node sends goes to loopback, another one to the first address of its interface. */
-  #ownAddress({ hook }: At): string | undefined {
-    const isIPv6 = this.#packet.destination.includes(':');
-    if (hook === 'output') return isIPv6 ? '::1' : '127.0.0.1';
-    return this.#machine.addresses.find((address) => address.includes(':') === isIPv6);
   }
 
   /** xt_NETMAP.c: the host part of the address stays. */

@@ -33,11 +33,12 @@ import {
   type Weighted,
 } from './nft-expression-value.ts';
 import { EndpointChoice } from './endpoint-choice.ts';
-import type { Place, Reading } from './nft-reading.ts';
+import { addressAtom, atomReading, unknownReading, type Place, type Reading } from './nft-reading.ts';
 import { nftSetIndex } from './nft-set-index.ts';
 import { addressText, rangesOf } from './nft-value.ts';
 import { packetBytes } from './packet-ends.ts';
 import type { Trail } from './walk.ts';
+import { redirectAddresses, whichRedirectAddress } from './walk-hooks.ts';
 import {
   ChainLoopError,
   maxDepth,
@@ -635,7 +636,9 @@ class RuleRun {
     const context = this.#contextOf(progress.branch);
     const addresses: readonly Weighted[] =
       nat.address === undefined
-        ? [{ share: 1, parts: [] }]
+        ? nat.type === 'redirect'
+          ? this.#redirectAddresses()
+          : [{ share: 1, parts: [] }]
         : valuesOf(nat.address, [addressType, 'inet_service'], context).flatMap(enumerated);
     const ports: readonly Weighted[] =
       nat.port === undefined
@@ -653,13 +656,11 @@ class RuleRun {
           continue;
         }
         const address =
-          nat.type === 'redirect'
-            ? this.#redirectAddress()
-            : addressPart === undefined
-              ? (progress.branch.dnat?.address ?? packet.destination)
-              : addressPart.kind === 'atom'
-                ? addressText(addressPart.atom)
-                : undefined;
+          addressPart === undefined
+            ? (progress.branch.dnat?.address ?? packet.destination)
+            : addressPart.kind === 'atom'
+              ? addressText(addressPart.atom)
+              : undefined;
         const port =
           portPart === undefined
             ? (progress.branch.dnat?.port ?? packet.destinationPort)
@@ -693,21 +694,20 @@ class RuleRun {
     return undefined;
   }
 
+  #redirectAddresses(): readonly Weighted[] {
+    const { packet, machine, trail } = this.#context;
+    const own = redirectAddresses(packet, this.#at, machine);
+    if (own.length === 0) return [{ share: 1, parts: [unknownReading] }];
+    if (own.length > 1) trail.unknown.add(whichRedirectAddress(nftRuleText(this.#rule)));
+    return own.map((address) => ({ share: 1 / own.length, parts: [atomReading(addressAtom(address))] }));
+  }
+
   /**
    * The unspecified address is a martian destination (ip_route_input_slow), and none of IPv6. The node's own packets to
    * 0.0.0.0 go to the node itself. Port 0 is a port like any other.
    */
   #isRouted(address: string): boolean {
     return !isUnspecified(address) || (address === '0.0.0.0' && this.#at.hook === 'output');
-  }
-
-  /** At OUTPUT it is loopback's; else the first of the interface by which the packet came (nf_nat_redirect_ipv4). */
-  #redirectAddress(): string | undefined {
-    const { packet, machine } = this.#context;
-    const family = familyOf(packet.destination);
-    if (this.#at.hook === 'output') return family === 'IPv4' ? '127.0.0.1' : '::1';
-    const own = machine.addresses.filter((address) => familyOf(address) === family);
-    return own.length === 1 ? own[0] : undefined;
   }
 }
 

@@ -40,7 +40,8 @@ export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: rea
     ...ruleset.nftables
       .filter((table) => table.family === 'inet' || table.family === (family === 'IPv4' ? 'ip' : 'ip6'))
       .filter((table) => !isCopyOfIptables(table, ruleset))
-      .flatMap((table) => nftHooks(table, packet, machine, trail)),
+      .flatMap((table) => nftHooks(table, packet, machine, trail))
+      .reverse(),
     ...ipvsHooks(ruleset.virtualServers, packet, trail),
     ...problems.flatMap((problem) => unreadHooks(problem, ruleset, family, trail)),
   ];
@@ -98,7 +99,10 @@ function iptablesHooks(ruleset: IptablesRuleset, packet: Packet, machine: Machin
   );
 }
 
-/** What a table registers at hooks of IPv4 and IPv6. */
+/**
+ * What a table registers at hooks of IPv4 and IPv6, in the order in which nft lists its chains: that of their creation. Of
+ * chains of the same priority the kernel puts the newest first (net/netfilter/core.c nf_hook_entries_grow).
+ */
 export function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
   const walk = new NftWalk(
     {

@@ -125,7 +125,7 @@ export function readAllHooks(
               run: (branches, at) => nft.chain(registered.chain, branches, at),
             }));
       return walkHooks(
-        [...tables.flatMap((table) => hooksOfTable(table, packet, machine, trail)), ...chains, ...ofNft],
+        [...tables.flatMap((table) => hooksOfTable(table, packet, machine, trail)).reverse(), ...chains, ...ofNft],
         packet,
         machine,
         trail,

@@ -156,9 +156,33 @@ ${from}; nft list counters`);
   });
 });
 
+/** Of 60 datagrams of the client's to 198.51.100.8:443, how many the rules of a chain in FORWARD match by the kernel, and by the walk. */
+async function matched(
+  conditions: readonly string[],
+  nat = '',
+): Promise<{ readonly counted: readonly string[]; readonly evaluated: readonly string[] }> {
+  const table = `table ip t {
+${nat}  chain c {
+    type filter hook forward priority 0; policy accept;
+${conditions.map((condition) => `    udp dport 443 ${condition} counter\n`).join('')}  }
+}
+`;
+  const output = await inNamespace(`${router}nft -f - <<'RULES'
+${table}RULES
+send 198.51.100.8 443; nft list chain ip t c`);
+  const counted = [...output.matchAll(/counter packets (\d+)/g)].map(([, packets]) => packets ?? '');
+  const evaluated = conditions.map((condition) => {
+    const ruleset = parseRulesetFile(table.replace(`${condition} counter`, `${condition} drop`));
+    const { verdict } = summarize(walkRuleset(ruleset, udp({ source: '192.0.2.2', destinationPort: 443 }), []));
+    // Of one that DNAT has sent elsewhere, DNAT is the end.
+    return verdict === 'DROP' ? '60' : verdict === 'NONE' || verdict === 'DNAT' ? '0' : verdict;
+  });
+  return { counted, evaluated };
+}
+
 it("counts a connection's first packet, in its own direction alone", async ({ skip }) => {
   if (unavailable !== undefined) return skip(unavailable);
-  const conditions = [
+  const { counted, evaluated } = await matched([
     'ct original packets 1',
     'ct packets 1',
     'ct packets > 1',
@@ -168,23 +192,68 @@ it("counts a connection's first packet, in its own direction alone", async ({ sk
     'ct bytes > 65535',
     'ct reply avgpkt 0',
     'ct avgpkt > 20',
-  ];
-  const table = `table ip t {
-  chain c {
-    type filter hook forward priority 0; policy accept;
-${conditions.map((condition) => `    udp dport 443 ${condition} counter\n`).join('')}  }
-}
-`;
-  const output = await inNamespace(`${router}nft -f - <<'RULES'
-${table}RULES
-send 198.51.100.8 443; nft list chain ip t c`);
-  const counted = [...output.matchAll(/counter packets (\d+)/g)].map(([, packets]) => packets);
-  const evaluated = conditions.map((condition) => {
-    const ruleset = parseRulesetFile(table.replace(`${condition} counter`, `${condition} drop`));
-    const { verdict } = summarize(walkRuleset(ruleset, udp({ source: '192.0.2.2', destinationPort: 443 }), []));
-    return verdict === 'DROP' ? '60' : verdict === 'NONE' ? '0' : verdict;
-  });
+  ]);
   expect(counted).toEqual(evaluated);
+});
+
+describe.each([
+  ['rewritten', 'dnat to 198.51.100.1'],
+  ['left as it is', 'dnat to 198.51.100.8'],
+  ['not asked about', 'udp dport 53 dnat to 198.51.100.1'],
+])('a connection that DNAT has %s', (_name, rule) => {
+  it('has the status that the kernel gives it', async ({ skip }) => {
+    if (unavailable !== undefined) return skip(unavailable);
+    const { counted, evaluated } = await matched(
+      [
+        'ct status dnat',
+        'ct status ! dnat',
+        'ct status snat,dnat',
+        'ct status == dnat',
+        'ct status != dnat',
+        'ct status { snat, dnat }',
+        'ct status != { snat, dnat }',
+        'ct status confirmed',
+        'ct status != confirmed',
+      ],
+      `  chain n {\n    type nat hook prerouting priority -100; policy accept;\n    ${rule}\n  }\n`,
+    );
+    expect(evaluated).toEqual(counted);
+  });
+});
+
+describe('of chains of the same priority, the newest is first', () => {
+  const table = (family: string, name: string, ...chains: string[]): string =>
+    `table ${family} ${name} {\n${chains.join('')}}\n`;
+  const base = (name: string, type: string, rule: string): string =>
+    `  chain ${name} {\n    type ${type}; policy accept;\n    ${rule}\n  }\n`;
+  const [forward, prerouting] = ['filter hook forward priority 0', 'nat hook prerouting priority -100'];
+  // Without a rule that asks conntrack, a namespace has none.
+  const [set, drop] = ['ct state new meta mark set 7', 'meta mark 7 drop'];
+
+  it.for([
+    ['in one table', table('ip', 'a', base('c', forward, set), base('d', forward, drop))],
+    ['in one table, the other way', table('ip', 'a', base('c', forward, drop), base('d', forward, set))],
+    ['of two tables', table('ip', 'a', base('c', forward, set)) + table('ip', 'b', base('c', forward, drop))],
+    ['of two families', table('inet', 'z', base('c', forward, drop)) + table('ip', 'b', base('c', forward, set))],
+    [
+      'of nat',
+      table('ip', 'a', base('c', prerouting, 'dnat to 198.51.100.1')) +
+        table('ip', 'b', base('c', prerouting, 'dnat to 198.51.100.2')),
+    ],
+  ])('%s', async ([, text = ''], { skip }) => {
+    if (unavailable !== undefined) return skip(unavailable);
+    const output = await inNamespace(`${router}nft -f - <<'RULES'
+${text}RULES
+send 198.51.100.8 443; nft list ruleset > /run/listed; conntrack -L -p udp 2>/dev/null; echo; echo LISTED; cat /run/listed`);
+    const [entries = '', listed = ''] = output.split('LISTED\n');
+    const answering = new Set([...entries.matchAll(/UNREPLIED\] src=(\S+)/g)].map(([, source]) => source));
+    const { verdict, destinations } = summarize(
+      walkRuleset(parseRulesetFile(listed), udp({ source: '192.0.2.2', destinationPort: 443 }), []),
+    );
+    expect(
+      verdict === 'DROP' ? [] : (destinations.map(({ address }) => address).join() || '198.51.100.8').split(','),
+    ).toEqual([...answering]);
+  });
 });
 
 it('asks a set of networks and interfaces by which interface a packet came', async ({ skip }) => {

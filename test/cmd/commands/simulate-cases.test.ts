@@ -413,6 +413,40 @@ describe('probabilities', () => {
   });
 });
 
+describe('REDIRECT', () => {
+  const ofNft = (rule: string): string =>
+    `table inet t {\n\tchain c {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n\t\t${rule}\n\t}\n}\n`;
+  const redirecting = [
+    ['iptables', nat('PREROUTING -p tcp -j REDIRECT --to-ports 15006')],
+    ['nftables', ofNft('meta l4proto tcp redirect to :15006')],
+  ] as const;
+
+  it.each(redirecting)('of %s goes to the address of the node', async (_name, text) => {
+    const { status, outcome } = await simulateText(text, [...to('10.96.0.1:443'), '--node-ip', '172.30.0.11']);
+    expect({ status, ...outcome }).toMatchObject({
+      status: 0,
+      verdict: 'DNAT',
+      destinations: [{ address: '172.30.0.11', port: 15006, probability: 1 }],
+    });
+  });
+
+  it.each(redirecting)('of %s goes to the node, and which of several addresses is not known', async (_name, text) => {
+    const nodes = ['172.30.0.11', 'fd00::1', '10.244.1.1'].flatMap((address) => ['--node-ip', address]);
+    const { status, outcome } = await simulateText(text, [...to('10.96.0.1:443', '10.244.1.9'), ...nodes]);
+    expect([status, outcome.verdict, outcome.probability]).toEqual([0, 'DNAT', 1]);
+    expect(outcome.destinations.map(({ address, port }) => `${address}:${String(port)}`)).toEqual([
+      '172.30.0.11:15006',
+      '10.244.1.1:15006',
+    ]);
+    expect(outcome.unknown?.join()).toContain('to which of the machine');
+  });
+
+  it.each(redirecting)('of %s is not known to go anywhere where no address of the node is', async (_name, text) => {
+    const { status, outcome } = await simulateText(text, to('10.96.0.1:443'));
+    expect([status, outcome.verdict, outcome.destinations]).toEqual([5, 'UNKNOWN', []]);
+  });
+});
+
 describe('a part of a dump', () => {
   it('is reported, with what it lacks', async () => {
     const { status, outcome } = await simulate(fixture('10'), to('10.96.0.1:443'));

@@ -26,11 +26,12 @@ const packet: Packet = {
   entersAt: 'PREROUTING',
   inInterface: 'veth1',
 };
-const addresses = ['172.30.0.11', '10.0.0.1'];
+const nodeAddresses = ['172.30.0.11', '10.0.0.1'];
 const prerouting: At = { hook: 'prerouting', inInterface: 'veth1', outInterface: '' };
 
 interface Given {
   readonly packet?: Partial<Packet>;
+  readonly addresses?: readonly string[];
   readonly at?: Partial<At>;
   readonly branch?: Partial<Branch>;
   readonly table?: string;
@@ -49,7 +50,7 @@ function rulesOf(lines: readonly string[]): Map<string, IptablesRule[]> {
 
 function walk(
   lines: readonly string[],
-  { packet: changes = {}, at = {}, branch = {}, table = 'mangle', options = {} }: Given = {},
+  { packet: changes = {}, addresses = nodeAddresses, at = {}, branch = {}, table = 'mangle', options = {} }: Given = {},
 ): ChainOutcome & { readonly trail: Trail } {
   const chains = rulesOf(lines);
   const trail = new Trail();
@@ -226,7 +227,15 @@ describe('a target', () => {
   });
 
   it('REDIRECT sends to the node itself, NETMAP to another network', () => {
-    expect(to('-j REDIRECT --to-ports 15006')).toEqual([['172.30.0.11 15006', 1]]);
+    expect(to('-j REDIRECT --to-ports 15006', { addresses: ['172.30.0.11', 'fd00::1'] })).toEqual([
+      ['172.30.0.11 15006', 1],
+    ]);
+    // Which of several addresses is the interface's is not known.
+    expect(to('-j REDIRECT --to-ports 15006')).toEqual([
+      ['172.30.0.11 15006', 0.5],
+      ['10.0.0.1 15006', 0.5],
+    ]);
+    expect([...walk(['X -j REDIRECT --to-ports 15006']).trail.unknown]).toHaveLength(1);
     expect(to('-j REDIRECT', { at: { hook: 'output' } })).toEqual([['127.0.0.1 80', 1]]);
     expect(to('-j NETMAP --to 10.7.0.0/16')).toEqual([['10.7.0.10 80', 1]]);
   });
@@ -306,7 +315,7 @@ describe('chains', () => {
           problems: [],
         },
         packet,
-        addresses,
+        nodeAddresses,
       );
     expect(ruleset('DROP').leaves.map(({ verdict }) => verdict)).toEqual(['DROP']);
     expect(ruleset('ACCEPT').leaves.map(({ verdict }) => verdict)).toEqual(['NONE']);
