@@ -11,13 +11,14 @@ import { progressStatus } from '../core/status/progress.ts';
 import type { NodeAnswer } from '../core/wire/node-report.ts';
 import { unlessAbsent } from './api-error.ts';
 import { connectFromNodes } from './connect-from-nodes.ts';
-import { readEndpointSlices } from './desired-service.ts';
+import { listEndpointSlices, readEndpointSlices, type SliceList } from './desired-service.ts';
 import { dispatchReading, type Dispatch } from './dispatch-reading.ts';
 import { asBefore, IncomingAnswers, isWaitedFor } from './node-answers.ts';
 import type { NodeProbes } from './node-probes.ts';
 import { changedSlices, notice, type SeenServices } from './noticed-changes.ts';
 import { desiredServiceOf, type TracedNode } from './observe.ts';
 import { probeRequest, probeRequestService } from './probe-requests.ts';
+import type { SliceLog } from './slice-log.ts';
 import type { Judge } from './status-thread.ts';
 import type { TraceRequest, TraceResult } from './trace-request.ts';
 import { firstAnswers, readTraceStart, type ApiReaders, type TraceStart } from './trace-start.ts';
@@ -33,6 +34,8 @@ export interface LookParts {
   readonly conntrackLimit: ConntrackDetail;
   /** Written by each look. */
   readonly seen: SeenServices;
+  /** Written by each look, and by a watch. */
+  readonly slices: SliceLog;
   /** How often the nodes were asked for a Service, by `namespace/name`; written by each first look. */
   readonly collections: Map<string, number>;
 }
@@ -221,7 +224,11 @@ async function observe(
   connectRefusal: string | undefined,
 ): Promise<Observed> {
   const { service, nodeList, holders, client } = start;
-  const slices = await recentSlices(parts, request, start);
+  const list = await recentSlices(parts, request, start);
+  const key = `${request.namespace}/${request.spec.serviceRef.name}`;
+  parts.slices.listed(key, start.sliceList);
+  if (list !== start.sliceList) parts.slices.listed(key, list);
+  const slices = list.items;
   const facts = await parts.readers.observer.observe({
     service,
     slices,
@@ -253,10 +260,10 @@ async function observe(
 async function recentSlices(
   { readers }: LookParts,
   { namespace, spec, signal }: TraceRequest,
-  { slices, readAt }: TraceStart,
-): Promise<TraceStart['slices']> {
-  const isOld = Date.now() - readAt > slicesFreshMilliseconds && signal?.aborted !== true;
-  return isOld ? readEndpointSlices(readers.discovery, namespace, spec.serviceRef.name) : slices;
+  { sliceList }: TraceStart,
+): Promise<SliceList> {
+  const isOld = Date.now() - sliceList.askedAt > slicesFreshMilliseconds && signal?.aborted !== true;
+  return isOld ? listEndpointSlices(readers.discovery, namespace, spec.serviceRef.name) : sliceList;
 }
 
 function statusInput(
@@ -268,7 +275,7 @@ function statusInput(
 
 /** @param foundBefore where it is given, what may be a moment's is left out unless it is among these */
 async function statusOf(
-  { judge }: LookParts,
+  { judge, slices: sliceLog }: LookParts,
   request: TraceRequest,
   { nodeZones, client }: TraceStart,
   { desired, cluster }: Observed,
@@ -276,8 +283,9 @@ async function statusOf(
   foundBefore?: readonly FindingStatus[],
 ): Promise<ServiceTraceStatus> {
   const { walkFrom, problem } = client;
+  const slices = sliceLog.since(`${request.namespace}/${request.spec.serviceRef.name}`, request.previous);
   const built = await judge(
-    statusInput(request, { desired, answers, nodeZones, walkFrom, cluster, ...present({ foundBefore }) }),
+    statusInput(request, { desired, answers, nodeZones, walkFrom, cluster, ...present({ foundBefore, slices }) }),
   );
   return problem === undefined || answers.some(isWaitedFor)
     ? built

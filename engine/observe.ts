@@ -13,7 +13,7 @@ import type {
 } from '../core/api/service-trace.ts';
 
 /** The annotation of an EndpointSlice with the time of the pod or Service change that it shows. */
-const changeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
+export const changeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 export function desiredServiceOf(service: V1Service, endpointSlices: readonly V1EndpointSlice[]): DesiredService {
   const lastChange = newest(endpointSlices.flatMap(changesOf));

@@ -1,6 +1,12 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig } from '@kubernetes/client-node';
+import {
+  CoreV1Api,
+  DiscoveryV1Api,
+  NetworkingV1Api,
+  type KubeConfig,
+  type V1EndpointSlice,
+} from '@kubernetes/client-node';
 import { present } from '../core/lib/present.ts';
 import type { ConntrackDetail } from '../core/status/conntrack-limit.ts';
 import { unconfirmed } from '../core/status/second-look.ts';
@@ -14,6 +20,7 @@ import { look, type Look, type LookParts } from './look.ts';
 import { NodeProbes } from './node-probes.ts';
 import { clusterObserver } from './observe-cluster.ts';
 import { judgeHere, type Judge } from './status-thread.ts';
+import { SliceLog } from './slice-log.ts';
 import type { TraceRequest, TraceResult } from './trace-request.ts';
 
 export interface TraceEngineOptions {
@@ -46,6 +53,8 @@ export interface TraceEngine {
   trace(request: TraceRequest): Promise<TraceResult>;
   /** Captures packets on the chosen nodes (all where no name is given). @throws ApiException */
   capture(request: EngineCaptureRequest): Promise<readonly CaptureEnd[]>;
+  /** What a watch delivered just now, of any Service: changes in between two collections are not missed then. */
+  sawEndpointSlice(slice: V1EndpointSlice, isGone: boolean): void;
   /** From now on, deletes probes that earlier processes left, and those that nobody needs, until they are gone. */
   keepClean(): void;
   /** Ends the probes that nobody asks right now. */
@@ -98,11 +107,15 @@ export function createTraceEngine(
     judge: options.judge ?? judgeHere,
     conntrackLimit: options.conntrackLimit ?? 'Entries',
     seen: new Map(),
+    slices: new SliceLog(),
     collections: new Map(),
   };
   return {
     trace: (request) => lookUntilConfirmed(parts, request, options.againMilliseconds ?? usualAgainMilliseconds),
     capture: async (request) => captureOnNodes(probes, await nodeCache(''), request),
+    sawEndpointSlice: (slice, isGone) => {
+      parts.slices.saw(slice, isGone, Date.now());
+    },
     keepClean: () => {
       probes.keepClean();
     },

@@ -4,7 +4,7 @@ import type { DesiredService } from '../core/api/service.ts';
 import type { NodeAnswer } from '../core/wire/node-report.ts';
 import type { AddressHolders } from './address-holders.ts';
 import { unlessForbidden } from './api-error.ts';
-import { readEndpointSlices } from './desired-service.ts';
+import { listEndpointSlices, type SliceList } from './desired-service.ts';
 import { readFromClient, type FromClient } from './from-client.ts';
 import type { ClusterObserver } from './observe-cluster.ts';
 import { desiredServiceOf, selectNodes, type TracedNode } from './observe.ts';
@@ -24,8 +24,8 @@ export interface ApiReaders {
 export interface TraceStart {
   readonly service: V1Service;
   readonly slices: readonly V1EndpointSlice[];
-  /** When the slices were read, in milliseconds since 1970. */
-  readonly readAt: number;
+  /** The list that the slices are from. */
+  readonly sliceList: SliceList;
   /** Whose the external addresses of the Service are. */
   readonly holders: Awaited<ReturnType<AddressHolders['classify']>>;
   readonly desired: DesiredService;
@@ -48,19 +48,19 @@ export async function readTraceStart(
   { namespace, spec }: TraceRequest,
   service: V1Service,
 ): Promise<TraceStart> {
-  const readAt = Date.now();
-  const [slices, nodeList, dns] = await Promise.all([
-    readEndpointSlices(discovery, namespace, spec.serviceRef.name),
+  const [sliceList, nodeList, dns] = await Promise.all([
+    listEndpointSlices(discovery, namespace, spec.serviceRef.name),
     listNodes(),
     spec.collect?.dns === false ? undefined : clusterDns(observer),
   ]);
+  const slices = sliceList.items;
   const whose = await holders.classify(desiredServiceOf(service, slices), nodeList);
   const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
   const allNodes = selectNodes(nodeList, undefined).nodes;
   return {
     service,
     slices,
-    readAt,
+    sliceList,
     holders: whose,
     desired: { ...desiredServiceOf(service, slices), externalAddresses: whose.addresses },
     nodeList,

@@ -396,6 +396,7 @@ function withoutTimes(status: ServiceTraceStatus): object {
   return sortKeys({
     ...status,
     collectedAt: undefined,
+    convergence: withoutConvergenceTimes(status.convergence),
     nodes: (status.nodes ?? []).map((node) => ({
       ...node,
       probe: { ...node.probe, collectedAt: undefined, durationMilliseconds: undefined, clock: undefined },
@@ -403,6 +404,18 @@ function withoutTimes(status: ServiceTraceStatus): object {
       kubeProxy: { ...node.kubeProxy, lastSync: undefined, lastQueued: undefined, partialSyncs: undefined },
     })),
   });
+}
+
+/** For how long a node has not got a change yet, and when conntrack last had connections, goes on by itself. */
+function withoutConvergenceTimes(convergence: ServiceTraceStatus['convergence']): object {
+  return {
+    ...convergence,
+    changes: (convergence?.changes ?? []).map(({ nodes, conntrack = [], ...change }) => ({
+      ...change,
+      nodes: nodes.map((node) => (node.state === 'Pending' ? { ...node, minMilliseconds: undefined } : node)),
+      conntrack: conntrack.map((kept) => ({ ...kept, seen: undefined })),
+    })),
+  };
 }
 
 /** The API server gives keys back in another order than they were written. */

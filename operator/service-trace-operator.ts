@@ -14,6 +14,7 @@ import {
   type ServiceTrace,
 } from '../core/api/service-trace.ts';
 import { messageOf } from '../engine/api-error.ts';
+import { endpointSliceOf } from './endpoint-slice-event.ts';
 import { kubernetesEvents } from './kubernetes-events.ts';
 import { kubernetesStore } from './kubernetes-store.ts';
 import type { Logger } from './logger.ts';
@@ -218,6 +219,8 @@ export class ServiceTraceOperator extends Operator {
         ({ type, object }) => {
           const parsed = metadataSchema.safeParse(object);
           if (!parsed.success) return;
+          // The base class's event has only a part of the metadata.
+          if (plural === 'endpointslices') this.#sawEndpointSlice(object, type === 'DELETED');
           const { apiVersion = '', kind = '', metadata } = parsed.data;
           const meta = {
             id: `${plural}.${version}`,
@@ -315,6 +318,11 @@ export class ServiceTraceOperator extends Operator {
             `${plural(this.#fellBehind.size, 'trace')} of mode Watch fell behind; the results of ${first[0]} are ${first[1].toFixed(1)} times as far apart as its interval`,
           ];
     if (behind.length + waiting.length > 0) this.#log.warn([...behind, ...waiting].join('; '));
+  }
+
+  #sawEndpointSlice(object: unknown, isGone: boolean): void {
+    const slice = endpointSliceOf(object);
+    if (slice !== undefined) this.#engine.sawEndpointSlice(slice, isGone);
   }
 
   #onService(namespace: string | undefined, name: string | undefined): void {

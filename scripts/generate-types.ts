@@ -99,6 +99,15 @@ const titles = {
   'status.findings[]': 'FindingStatus',
   'status.findings[].commands[]': 'CommandStatus',
   'status.convergence': 'ConvergenceStatus',
+  'status.convergence.changes[]': 'SliceChangeStatus',
+  'status.convergence.changes[].endpoints[]': 'EndpointChangeStatus',
+  'status.convergence.changes[].expected[]': 'ExpectedTargetsStatus',
+  'status.convergence.changes[].expected[].targets[]': 'ExpectedTargetStatus',
+  'status.convergence.changes[].lag': 'LagStatus',
+  'status.convergence.changes[].lag.p50': 'LagBounds',
+  'status.convergence.changes[].nodes[]': 'NodeLagStatus',
+  'status.convergence.changes[].rules[]': 'RuleDeltaStatus',
+  'status.convergence.changes[].conntrack[]': 'KeptConnectionsStatus',
   'status.summary': 'SummaryStatus',
 } as const;
 

@@ -841,6 +841,217 @@ export interface ConvergenceStatus {
     p99Seconds?: number;
     maxSeconds?: number;
   };
+  /**
+   * The changes of the EndpointSlices up to this one are in changes.
+   */
+  resourceVersion?: string;
+  /**
+   * Older changes that are no longer kept.
+   */
+  omittedChanges?: number;
+  /**
+   * The last 20 changes of the Service's EndpointSlices that the trace saw, the oldest first, and when the rules of each node had them.
+   */
+  changes?: SliceChangeStatus[];
+}
+export interface SliceChangeStatus {
+  endpointSlice: string;
+  /**
+   * Of the EndpointSlice with the change; where it is gone
+   */
+  resourceVersion: string;
+  /**
+   * The API server had the change at or after this time.
+   */
+  earliest: string;
+  /**
+   * The API server had the change at or before this time.
+   */
+  latest: string;
+  /**
+   * When the pod or Service changed that it is for, where the EndpointSlice has the annotation endpoints.kubernetes.io/last-change-trigger-time.
+   */
+  triggered?: string;
+  endpoints: EndpointChangeStatus[];
+  /**
+   * Endpoints that changed and are not in endpoints; absent where all are.
+   */
+  omittedEndpoints?: number;
+  /**
+   * What the change asks of the nodes' rules; empty where it asks for nothing, and of older changes of many endpoints.
+   */
+  expected: ExpectedTargetsStatus[];
+  lag: LagStatus;
+  /**
+   * Of each node; of many, those that have not got it, and the slowest.
+   */
+  nodes: NodeLagStatus[];
+  /**
+   * Nodes that are counted in lag and not in nodes; where there are some
+   */
+  omittedNodes: number;
+  /**
+   * What changed in the rules of nodes when they got it, each different change once.
+   */
+  rules?: RuleDeltaStatus[];
+  /**
+   * Connections that conntrack keeps to targets that the change took away.
+   */
+  conntrack?: KeptConnectionsStatus[];
+}
+export interface EndpointChangeStatus {
+  address: string;
+  change: 'Added' | 'Removed' | 'Changed';
+  pod?: string;
+  nodeName?: string;
+  /**
+   * Absent where it was not there.
+   */
+  was?: {
+    ready: boolean;
+    serving: boolean;
+    terminating: boolean;
+  };
+  /**
+   * Absent where it is no longer there.
+   */
+  is?: {
+    ready: boolean;
+    serving: boolean;
+    terminating: boolean;
+  };
+}
+export interface ExpectedTargetsStatus {
+  /**
+   * Absent where it is asked of all nodes.
+   */
+  nodes?: string[];
+  targets: ExpectedTargetStatus[];
+}
+export interface ExpectedTargetStatus {
+  /**
+   * Internal of a ClusterIP, external of other frontends; absent where it is of both.
+   */
+  traffic?: 'internal' | 'external';
+  portName?: string;
+  protocol: 'TCP' | 'UDP' | 'SCTP';
+  address: string;
+  port: number;
+  /**
+   * Whether packets are to be sent there.
+   */
+  present: boolean;
+}
+/**
+ * How long it took from the change to the nodes' rules. Each is known by two bounds: of a time that was not watched, nobody knows more.
+ */
+export interface LagStatus {
+  /**
+   * Nodes that have something to change.
+   */
+  nodes: number;
+  /**
+   * Nodes whose rules had it.
+   */
+  arrived: number;
+  /**
+   * Nodes whose rules are not known to have it.
+   */
+  pending: number;
+  /**
+   * Nodes whose rules never had it before it was undone.
+   */
+  neverArrived: number;
+  /**
+   * Nodes on which it was undone before a reading showed it.
+   */
+  unseen: number;
+  p50?: LagBounds;
+  p90?: {
+    minMilliseconds: number;
+    maxMilliseconds: number;
+  };
+  p99?: {
+    minMilliseconds: number;
+    maxMilliseconds: number;
+  };
+  max?: {
+    minMilliseconds: number;
+    maxMilliseconds: number;
+  };
+  /**
+   * The node whose rules had it last.
+   */
+  lastNode?: string;
+}
+export interface LagBounds {
+  minMilliseconds: number;
+  maxMilliseconds: number;
+}
+export interface NodeLagStatus {
+  node: string;
+  /**
+   * Arrived (its rules had it), Pending (not known to have it), NeverArrived (undone before its rules had it), Unseen (undone before a reading showed it).
+   */
+  state: 'Arrived' | 'Pending' | 'NeverArrived' | 'Unseen';
+  /**
+   * It took at least so long.
+   */
+  minMilliseconds: number;
+  /**
+   * It took at most so long, where it arrived.
+   */
+  maxMilliseconds?: number;
+}
+export interface RuleDeltaStatus {
+  /**
+   * At most 50 of them.
+   */
+  nodes: string[];
+  /**
+   * Changes of EndpointSlices that the rules got together.
+   */
+  changes: number;
+  /**
+   * Whether kube-proxy wrote all of its rules or a part, by its counters; absent where they do not say it.
+   */
+  restore?: 'Full' | 'Partial';
+  addedChains: string[];
+  removedChains: string[];
+  rewrittenChains: string[];
+  /**
+   * Elements of maps and real servers.
+   */
+  addedElements: number;
+  removedElements: number;
+  /**
+   * Rules and elements of the Service that are as they were.
+   */
+  untouchedRules: number;
+}
+export interface KeptConnectionsStatus {
+  address: string;
+  port: number;
+  /**
+   * At the last collection.
+   */
+  entries: number;
+  /**
+   * At any collection after the change.
+   */
+  most: number;
+  /**
+   * Nodes with entries at the last collection that had any, 50 at most.
+   */
+  nodes: string[];
+  /**
+   * When there were some the last time.
+   */
+  seen: string;
+  /**
+   * When a collection first found none.
+   */
+  goneBy?: string;
 }
 export interface SummaryStatus {
   /**
@@ -2720,6 +2931,463 @@ export const serviceTraceSchema = {
         "maxSeconds": {
          "type": "number"
         }
+       }
+      },
+      "resourceVersion": {
+       "description": "The changes of the EndpointSlices up to this one are in changes.",
+       "type": "string"
+      },
+      "omittedChanges": {
+       "description": "Older changes that are no longer kept.",
+       "type": "integer"
+      },
+      "changes": {
+       "description": "The last 20 changes of the Service's EndpointSlices that the trace saw, the oldest first, and when the rules of each node had them.",
+       "type": "array",
+       "items": {
+        "type": "object",
+        "required": [
+         "endpointSlice",
+         "resourceVersion",
+         "earliest",
+         "latest",
+         "endpoints",
+         "expected",
+         "lag",
+         "nodes",
+         "omittedNodes"
+        ],
+        "properties": {
+         "endpointSlice": {
+          "type": "string"
+         },
+         "resourceVersion": {
+          "description": "Of the EndpointSlice with the change; where it is gone",
+          "of the list without it.": null,
+          "type": "string"
+         },
+         "earliest": {
+          "description": "The API server had the change at or after this time.",
+          "type": "string",
+          "format": "date-time"
+         },
+         "latest": {
+          "description": "The API server had the change at or before this time.",
+          "type": "string",
+          "format": "date-time"
+         },
+         "triggered": {
+          "description": "When the pod or Service changed that it is for, where the EndpointSlice has the annotation endpoints.kubernetes.io/last-change-trigger-time.",
+          "type": "string",
+          "format": "date-time"
+         },
+         "endpoints": {
+          "type": "array",
+          "items": {
+           "type": "object",
+           "required": [
+            "address",
+            "change"
+           ],
+           "properties": {
+            "address": {
+             "type": "string"
+            },
+            "change": {
+             "type": "string",
+             "enum": [
+              "Added",
+              "Removed",
+              "Changed"
+             ]
+            },
+            "pod": {
+             "type": "string"
+            },
+            "nodeName": {
+             "type": "string"
+            },
+            "was": {
+             "description": "Absent where it was not there.",
+             "type": "object",
+             "required": [
+              "ready",
+              "serving",
+              "terminating"
+             ],
+             "properties": {
+              "ready": {
+               "type": "boolean"
+              },
+              "serving": {
+               "type": "boolean"
+              },
+              "terminating": {
+               "type": "boolean"
+              }
+             }
+            },
+            "is": {
+             "description": "Absent where it is no longer there.",
+             "type": "object",
+             "required": [
+              "ready",
+              "serving",
+              "terminating"
+             ],
+             "properties": {
+              "ready": {
+               "type": "boolean"
+              },
+              "serving": {
+               "type": "boolean"
+              },
+              "terminating": {
+               "type": "boolean"
+              }
+             }
+            }
+           },
+           "title": "EndpointChangeStatus"
+          }
+         },
+         "omittedEndpoints": {
+          "description": "Endpoints that changed and are not in endpoints; absent where all are.",
+          "type": "integer"
+         },
+         "expected": {
+          "description": "What the change asks of the nodes' rules; empty where it asks for nothing, and of older changes of many endpoints.",
+          "type": "array",
+          "items": {
+           "type": "object",
+           "required": [
+            "targets"
+           ],
+           "properties": {
+            "nodes": {
+             "description": "Absent where it is asked of all nodes.",
+             "type": "array",
+             "items": {
+              "type": "string"
+             }
+            },
+            "targets": {
+             "type": "array",
+             "items": {
+              "type": "object",
+              "required": [
+               "protocol",
+               "address",
+               "port",
+               "present"
+              ],
+              "properties": {
+               "traffic": {
+                "description": "Internal of a ClusterIP, external of other frontends; absent where it is of both.",
+                "type": "string",
+                "enum": [
+                 "internal",
+                 "external"
+                ]
+               },
+               "portName": {
+                "type": "string"
+               },
+               "protocol": {
+                "type": "string",
+                "enum": [
+                 "TCP",
+                 "UDP",
+                 "SCTP"
+                ]
+               },
+               "address": {
+                "type": "string"
+               },
+               "port": {
+                "type": "integer"
+               },
+               "present": {
+                "description": "Whether packets are to be sent there.",
+                "type": "boolean"
+               }
+              },
+              "title": "ExpectedTargetStatus"
+             }
+            }
+           },
+           "title": "ExpectedTargetsStatus"
+          }
+         },
+         "lag": {
+          "description": "How long it took from the change to the nodes' rules. Each is known by two bounds: of a time that was not watched, nobody knows more.",
+          "type": "object",
+          "required": [
+           "nodes",
+           "arrived",
+           "pending",
+           "neverArrived",
+           "unseen"
+          ],
+          "properties": {
+           "nodes": {
+            "description": "Nodes that have something to change.",
+            "type": "integer"
+           },
+           "arrived": {
+            "description": "Nodes whose rules had it.",
+            "type": "integer"
+           },
+           "pending": {
+            "description": "Nodes whose rules are not known to have it.",
+            "type": "integer"
+           },
+           "neverArrived": {
+            "description": "Nodes whose rules never had it before it was undone.",
+            "type": "integer"
+           },
+           "unseen": {
+            "description": "Nodes on which it was undone before a reading showed it.",
+            "type": "integer"
+           },
+           "p50": {
+            "type": "object",
+            "required": [
+             "minMilliseconds",
+             "maxMilliseconds"
+            ],
+            "properties": {
+             "minMilliseconds": {
+              "type": "integer",
+              "format": "int64"
+             },
+             "maxMilliseconds": {
+              "type": "integer",
+              "format": "int64"
+             }
+            },
+            "title": "LagBounds"
+           },
+           "p90": {
+            "type": "object",
+            "required": [
+             "minMilliseconds",
+             "maxMilliseconds"
+            ],
+            "properties": {
+             "minMilliseconds": {
+              "type": "integer",
+              "format": "int64"
+             },
+             "maxMilliseconds": {
+              "type": "integer",
+              "format": "int64"
+             }
+            }
+           },
+           "p99": {
+            "type": "object",
+            "required": [
+             "minMilliseconds",
+             "maxMilliseconds"
+            ],
+            "properties": {
+             "minMilliseconds": {
+              "type": "integer",
+              "format": "int64"
+             },
+             "maxMilliseconds": {
+              "type": "integer",
+              "format": "int64"
+             }
+            }
+           },
+           "max": {
+            "type": "object",
+            "required": [
+             "minMilliseconds",
+             "maxMilliseconds"
+            ],
+            "properties": {
+             "minMilliseconds": {
+              "type": "integer",
+              "format": "int64"
+             },
+             "maxMilliseconds": {
+              "type": "integer",
+              "format": "int64"
+             }
+            }
+           },
+           "lastNode": {
+            "description": "The node whose rules had it last.",
+            "type": "string"
+           }
+          },
+          "title": "LagStatus"
+         },
+         "nodes": {
+          "description": "Of each node; of many, those that have not got it, and the slowest.",
+          "type": "array",
+          "items": {
+           "type": "object",
+           "required": [
+            "node",
+            "state",
+            "minMilliseconds"
+           ],
+           "properties": {
+            "node": {
+             "type": "string"
+            },
+            "state": {
+             "description": "Arrived (its rules had it), Pending (not known to have it), NeverArrived (undone before its rules had it), Unseen (undone before a reading showed it).",
+             "type": "string",
+             "enum": [
+              "Arrived",
+              "Pending",
+              "NeverArrived",
+              "Unseen"
+             ]
+            },
+            "minMilliseconds": {
+             "description": "It took at least so long.",
+             "type": "integer",
+             "format": "int64"
+            },
+            "maxMilliseconds": {
+             "description": "It took at most so long, where it arrived.",
+             "type": "integer",
+             "format": "int64"
+            }
+           },
+           "title": "NodeLagStatus"
+          }
+         },
+         "omittedNodes": {
+          "description": "Nodes that are counted in lag and not in nodes; where there are some",
+          "the change is not followed any longer.": null,
+          "type": "integer"
+         },
+         "rules": {
+          "description": "What changed in the rules of nodes when they got it, each different change once.",
+          "type": "array",
+          "items": {
+           "type": "object",
+           "required": [
+            "nodes",
+            "changes",
+            "addedChains",
+            "removedChains",
+            "rewrittenChains",
+            "addedElements",
+            "removedElements",
+            "untouchedRules"
+           ],
+           "properties": {
+            "nodes": {
+             "description": "At most 50 of them.",
+             "type": "array",
+             "items": {
+              "type": "string"
+             }
+            },
+            "changes": {
+             "description": "Changes of EndpointSlices that the rules got together.",
+             "type": "integer"
+            },
+            "restore": {
+             "description": "Whether kube-proxy wrote all of its rules or a part, by its counters; absent where they do not say it.",
+             "type": "string",
+             "enum": [
+              "Full",
+              "Partial"
+             ]
+            },
+            "addedChains": {
+             "type": "array",
+             "items": {
+              "type": "string"
+             }
+            },
+            "removedChains": {
+             "type": "array",
+             "items": {
+              "type": "string"
+             }
+            },
+            "rewrittenChains": {
+             "type": "array",
+             "items": {
+              "type": "string"
+             }
+            },
+            "addedElements": {
+             "description": "Elements of maps and real servers.",
+             "type": "integer"
+            },
+            "removedElements": {
+             "type": "integer"
+            },
+            "untouchedRules": {
+             "description": "Rules and elements of the Service that are as they were.",
+             "type": "integer"
+            }
+           },
+           "title": "RuleDeltaStatus"
+          }
+         },
+         "conntrack": {
+          "description": "Connections that conntrack keeps to targets that the change took away.",
+          "type": "array",
+          "items": {
+           "type": "object",
+           "required": [
+            "address",
+            "port",
+            "entries",
+            "most",
+            "nodes",
+            "seen"
+           ],
+           "properties": {
+            "address": {
+             "type": "string"
+            },
+            "port": {
+             "type": "integer"
+            },
+            "entries": {
+             "description": "At the last collection.",
+             "type": "integer"
+            },
+            "most": {
+             "description": "At any collection after the change.",
+             "type": "integer"
+            },
+            "nodes": {
+             "description": "Nodes with entries at the last collection that had any, 50 at most.",
+             "type": "array",
+             "items": {
+              "type": "string"
+             }
+            },
+            "seen": {
+             "description": "When there were some the last time.",
+             "type": "string",
+             "format": "date-time"
+            },
+            "goneBy": {
+             "description": "When a collection first found none.",
+             "type": "string",
+             "format": "date-time"
+            }
+           },
+           "title": "KeptConnectionsStatus"
+          }
+         }
+        },
+        "title": "SliceChangeStatus"
        }
       }
      },

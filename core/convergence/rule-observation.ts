@@ -25,15 +25,21 @@ export interface RuleDelta {
 
 export interface RuleObservation {
   readonly node: string;
-  /** The rules were not so yet: milliseconds since 1970 by the node's clock; absent where nobody looked before. */
+  /**
+   * The rules were not so yet: milliseconds since 1970 by the node's clock. Absent where nobody looked before, where a
+   * change between this observation and the one before may have been missed, and where the rules are as they were there.
+   */
   readonly earliest?: number;
   /** The rules were so: milliseconds since 1970 by the node's clock. */
   readonly latest: number;
+  /** Of a Reading that took time: the rules were so at some time from this one to `latest`; the same clock. */
+  readonly readFrom?: number;
   /** The node's clock against the collector's; absent where it is not known: then the two count as one. */
   readonly clock?: ClockOffset;
   /**
    * Reading: the rules were read at `latest`, and may have been different in between two readings.
-   * Notification: the kernel reports each change, so that the rules were nothing else in between two observations.
+   * Notification: the kernel reports each change, so that the rules were nothing else in between two observations; one
+   * without a change says that they still are so.
    */
   readonly source: 'Reading' | 'Notification';
   readonly frontends: readonly ObservedFrontend[];

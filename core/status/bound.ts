@@ -1,7 +1,8 @@
 /** Keeps a status below the size that one object may have. */
 import { cellPer } from '../lib/once-per.ts';
 import { boundedText } from '../lib/bounded-text.ts';
-import type { Condition, NodeStatus, ServiceTraceStatus } from '../api/service-trace.ts';
+import { withSlowestNodes } from '../convergence/history.ts';
+import type { Condition, NodeStatus, ServiceTraceStatus, SliceChangeStatus } from '../api/service-trace.ts';
 import { present } from '../lib/present.ts';
 
 /** 512 KiB, of which the rest of the object needs a little (docs/design: one object stays under 512 KiB). */
@@ -88,6 +89,10 @@ const cuts: readonly Cut[] = [
     ),
   },
   {
+    what: 'nodes past the slowest 10 of each change of the EndpointSlices (lag counts all)',
+    cut: eachChange((change) => withSlowestNodes(change, 10)),
+  },
+  {
     what: 'rules of programs past the first three; choose fewer nodes with spec.nodes to see them',
     cut: (status) => ({
       ...status,
@@ -115,6 +120,20 @@ const cuts: readonly Cut[] = [
   {
     what: 'missing and extra DNAT targets of nodes past the first 10 of each frontend (their counts are whole)',
     cut: eachNode((node) => withDriftOf(node, 10)),
+  },
+  {
+    what: 'changes of the EndpointSlices past the last 3',
+    cut: ({ convergence, ...status }) =>
+      convergence?.changes === undefined
+        ? present({ ...status, convergence })
+        : {
+            ...status,
+            convergence: {
+              ...convergence,
+              omittedChanges: (convergence.omittedChanges ?? 0) + Math.max(0, convergence.changes.length - 3),
+              changes: convergence.changes.slice(-3),
+            },
+          },
   },
   {
     what: 'findings past the first 200',
@@ -156,6 +175,13 @@ const cuts: readonly Cut[] = [
   },
   { what: 'nodes past the first 100', cut: (status) => ({ ...status, nodes: (status.nodes ?? []).slice(0, 100) }) },
 ];
+
+function eachChange(cut: (change: SliceChangeStatus) => SliceChangeStatus): Cut['cut'] {
+  return ({ convergence, ...status }) =>
+    convergence?.changes === undefined
+      ? present({ ...status, convergence })
+      : { ...status, convergence: { ...convergence, changes: convergence.changes.map(cut) } };
+}
 
 function eachNode(change: (node: NodeStatus) => NodeStatus): Cut['cut'] {
   return (status) => ({ ...status, nodes: (status.nodes ?? []).map(change) });

@@ -10,7 +10,14 @@ import { isTried, untriedTexts } from './untried.ts';
 import type { NodeAnswer } from '../wire/node-report.ts';
 import { plural } from '../lib/plural.ts';
 import type { DesiredService } from '../api/service.ts';
-import type { Condition, FindingStatus, ServiceTraceSpec, ServiceTraceStatus } from '../api/service-trace.ts';
+import { lagText } from '../convergence/lag-text.ts';
+import type {
+  Condition,
+  ConvergenceStatus,
+  FindingStatus,
+  ServiceTraceSpec,
+  ServiceTraceStatus,
+} from '../api/service-trace.ts';
 
 export interface ConditionsInput {
   readonly spec: ServiceTraceSpec;
@@ -20,6 +27,7 @@ export interface ConditionsInput {
   readonly nodes: readonly NodeFacts[];
   readonly findings: readonly FindingStatus[];
   readonly cluster?: ClusterFacts;
+  readonly convergence?: ConvergenceStatus;
   readonly previous: ServiceTraceStatus | undefined;
   readonly now: string;
 }
@@ -148,8 +156,15 @@ function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
   return {
     status: 'True',
     reason: 'RulesEqual',
-    message: `the rules of ${plural(nodes.length, 'node')} equal the EndpointSlices${unchecked.length === 0 ? '' : `; not asked: ${namesText(unchecked)}`}`,
+    message: `the rules of ${plural(nodes.length, 'node')} equal the EndpointSlices${unchecked.length === 0 ? '' : `; not asked: ${namesText(unchecked)}`}${tookText(input.convergence)}`,
   };
+}
+
+/** How long the newest change took that nodes had something to write for; empty where that is not known. */
+function tookText(convergence: ConvergenceStatus | undefined): string {
+  const lag = convergence?.changes?.findLast((change) => change.lag.nodes > 0)?.lag;
+  if (lag?.max === undefined || lag.lastNode === undefined || lag.pending > 0) return '';
+  return `; the last change took ${lagText(lag.max)}, ${lag.lastNode} had it last`;
 }
 
 /** Undefined where none of the findings is an error. */

@@ -5,6 +5,7 @@ import type { DesiredService } from '../api/service.ts';
 import type { Bundle } from '../wire/bundle.ts';
 import { present } from '../lib/present.ts';
 import type { RuleObservation } from '../convergence/rule-observation.ts';
+import type { SliceHistory } from '../convergence/slice-changes.ts';
 import type { NodeAnswer } from '../wire/node-report.ts';
 
 export interface StatusInput {
@@ -24,6 +25,13 @@ export interface StatusInput {
   readonly walkFrom?: readonly { readonly node: string; readonly address: string }[];
   /** What the looks before found; given, a finding that only a moment may have caused, and that is not among them, is left out. */
   readonly foundBefore?: readonly FindingStatus[];
+  /** The EndpointSlices since the status before; absent where nobody follows them. */
+  readonly slices?: {
+    /** Up to which they are known. */
+    readonly resourceVersion: string;
+    /** Absent where none changed, and at the first status. */
+    readonly history?: SliceHistory;
+  };
   /** Changes of the nodes' rules since the status before, in any order; readings are in `answers`. */
   readonly observations?: readonly RuleObservation[];
   /** The status before, for the times at which conditions changed. */

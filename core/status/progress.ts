@@ -1,6 +1,7 @@
 /** What a trace shows while nodes are waited for: how many have answered, and what the first of the others wait for. */
 import { boundedText } from '../lib/bounded-text.ts';
 import { collectingConditions } from './conditions.ts';
+import { present } from '../lib/present.ts';
 import type { NodeAnswer } from '../wire/node-report.ts';
 import type { DesiredService } from '../api/service.ts';
 import type { NodeStatus, ServiceTraceStatus } from '../api/service-trace.ts';
@@ -40,6 +41,8 @@ export function progressStatus({ desired, answers, ...input }: ProgressInput): S
     service: desired.service,
     nodes: waiting.slice(0, maxNodes),
     findings: [],
+    // What was followed so far is continued with the result.
+    ...present({ convergence: input.previous?.convergence }),
     summary: {
       nodes: `${String(answered)}/${String(answers.length)}`,
       endpoints: endpointsSummary(desired),

@@ -7,16 +7,14 @@ import { comparisonOf } from '../diagnose/checks/compare-service.ts';
 import { conditionsOf } from './conditions.ts';
 import { diagnose, withCuts } from '../diagnose/diagnose.ts';
 import type { FromFacts } from '../diagnose/checks/finding.ts';
-import { convergenceOf } from '../diagnose/checks/frontend-drift.ts';
+import { convergenceStatus } from './convergence-status.ts';
 import { unconfirmed } from './second-look.ts';
-import { mergeDurations, quantile } from '../kube-proxy/histograms.ts';
 import { endpointsCost } from '../api/endpoints-cost.ts';
 import { endpointsSummary } from './progress.ts';
-import { kubeProxyTotals } from '../kube-proxy/metric-totals.ts';
 import { readNodeFacts, type NodeFacts } from '../program/node-facts.ts';
 import { present } from '../lib/present.ts';
 import type { DesiredService } from '../api/service.ts';
-import type { ConvergenceStatus, FindingStatus, ServiceTraceStatus, SummaryStatus } from '../api/service-trace.ts';
+import type { FindingStatus, ServiceTraceStatus, SummaryStatus } from '../api/service-trace.ts';
 import type { StatusInput } from './input.ts';
 import { nodeStatus } from './node-status.ts';
 import { programsOf } from './program-status.ts';
@@ -55,11 +53,11 @@ export function buildStatus(collected: StatusInput): ServiceTraceStatus {
   const found = diagnose(facts);
   const findings = believed(found);
   const walks = walksOf(input, desired, nodes);
-  const convergence = convergenceStatus(desired, nodes);
+  const convergence = convergenceStatus(input, desired, nodes);
   const whole: ServiceTraceStatus = {
     ...generation,
     collectedAt: now,
-    conditions: conditionsOf({ ...input, nodes, findings }),
+    conditions: conditionsOf({ ...input, nodes, findings, convergence }),
     service: desired.service,
     endpointSlices: [...desired.endpointSlices],
     ...present({ endpoints: endpointsCost(desired, input.cluster) }),
@@ -85,31 +83,6 @@ export function buildStatus(collected: StatusInput): ServiceTraceStatus {
     findings: believedWithCuts,
     summary: summaryOf(desired, nodes, believedWithCuts),
   });
-}
-
-function convergenceStatus(desired: DesiredService, nodes: readonly NodeFacts[]): ConvergenceStatus {
-  const measured = nodes.flatMap(({ read }) =>
-    read?.kubeProxy?.metrics === undefined ? [] : (kubeProxyTotals(read.kubeProxy.metrics).networkProgramming ?? []),
-  );
-  const together = mergeDurations(measured);
-  const bound = (share: number): number | undefined => {
-    const seconds = quantile(together, share);
-    return seconds === Infinity ? undefined : seconds;
-  };
-  return {
-    ...(desired.lastChange === undefined ? {} : { lastChange: desired.lastChange }),
-    convergedNodes: nodes.filter((facts) => convergenceOf(facts, desired) === 'Converged').length,
-    totalNodes: nodes.length,
-    ...(together.count === 0
-      ? {}
-      : {
-          networkProgramming: {
-            changes: together.count,
-            nodes: measured.length,
-            ...present({ p50Seconds: bound(0.5), p99Seconds: bound(0.99), maxSeconds: bound(1) }),
-          },
-        }),
-  };
 }
 
 function fromFacts({ spec, walkFrom = [] }: StatusInput): FromFacts | undefined {

@@ -32,6 +32,7 @@ function engineOf(answers: readonly (() => void)[]): TraceEngine {
     },
     capture: async () => [],
     keepClean: () => undefined,
+    sawEndpointSlice: () => undefined,
     release: async () => undefined,
     close: async () => undefined,
   };

@@ -1,0 +1,298 @@
+/** How the nodes follow the EndpointSlices: who is there, and when each had the last changes. */
+import type {
+  ConvergenceStatus,
+  KeptConnectionsStatus,
+  NodeStatus,
+  RuleDeltaStatus,
+  ServiceTraceStatus,
+  SliceChangeStatus,
+} from '../api/service-trace.ts';
+import type { DesiredService } from '../api/service.ts';
+import { changeHistory, changeKey } from '../convergence/history.ts';
+import { ruleDelta, type ComparedChain } from '../convergence/rule-delta.ts';
+import type { RuleDelta, RuleObservation } from '../convergence/rule-observation.ts';
+import { convergenceOf } from '../diagnose/checks/frontend-drift.ts';
+import { mergeDurations, quantile } from '../kube-proxy/histograms.ts';
+import { kubeProxyTotals } from '../kube-proxy/metric-totals.ts';
+import { present } from '../lib/present.ts';
+import { canonicalAddress } from '../net/address.ts';
+import type { NodeFacts } from '../program/node-facts.ts';
+import { fingerprintOf } from '../program/program-chains.ts';
+import type { StatusInput } from './input.ts';
+
+/** So many names of nodes are in a list. */
+const maxNames = 50;
+
+export function convergenceStatus(
+  input: Pick<StatusInput, 'previous' | 'slices' | 'observations' | 'now' | 'spec'>,
+  desired: DesiredService,
+  nodes: readonly NodeFacts[],
+): ConvergenceStatus {
+  return {
+    ...(desired.lastChange === undefined ? {} : { lastChange: desired.lastChange }),
+    convergedNodes: nodes.filter((facts) => convergenceOf(facts, desired) === 'Converged').length,
+    totalNodes: nodes.length,
+    ...present({ networkProgramming: networkProgramming(nodes) }),
+    ...changesStatus(input, desired, nodes),
+  };
+}
+
+function networkProgramming(nodes: readonly NodeFacts[]): ConvergenceStatus['networkProgramming'] {
+  const measured = nodes.flatMap(({ read }) =>
+    read?.kubeProxy?.metrics === undefined ? [] : (kubeProxyTotals(read.kubeProxy.metrics).networkProgramming ?? []),
+  );
+  const together = mergeDurations(measured);
+  if (together.count === 0) return undefined;
+  const bound = (share: number): number | undefined => {
+    const seconds = quantile(together, share);
+    return seconds === Infinity ? undefined : seconds;
+  };
+  return {
+    changes: together.count,
+    nodes: measured.length,
+    ...present({ p50Seconds: bound(0.5), p99Seconds: bound(0.99), maxSeconds: bound(1) }),
+  };
+}
+
+function changesStatus(
+  { previous, slices, observations = [], now, spec }: Parameters<typeof convergenceStatus>[0],
+  desired: DesiredService,
+  nodes: readonly NodeFacts[],
+): Pick<ConvergenceStatus, 'resourceVersion' | 'omittedChanges' | 'changes'> {
+  const before = previous?.convergence;
+  const former = before?.changes ?? [];
+  if (slices === undefined) return kept(before);
+  const head = { resourceVersion: slices.resourceVersion };
+  const omitted = before?.omittedChanges ?? 0;
+  if ((former.length === 0 && slices.history === undefined) || spec.collect?.rules === false)
+    return {
+      ...head,
+      ...(omitted === 0 ? {} : { omittedChanges: omitted }),
+      ...(former.length === 0 ? {} : { changes: former }),
+    };
+  const seen = [
+    ...(previous?.nodes ?? []).flatMap(observationBefore),
+    ...nodes.flatMap(observationOfReading),
+    ...observations,
+  ];
+  const history = changeHistory({
+    desired,
+    nodes: nodes.map(({ node, zone }) => ({ node, ...present({ zone }) })),
+    former,
+    ...present({ slices: slices.history }),
+    observations: seen,
+  });
+  const formerByKey = new Map(former.map((change) => [changeKey(change), change]));
+  const arrivals = arrivalsByNode(formerByKey, history.changes);
+  const deltas = deltasOf(arrivals, previous, nodes, observations);
+  const changes = history.changes.map((change, index) => ({
+    ...change,
+    ...present({
+      rules: rulesOf(change, deltas),
+      conntrack: connectionsKept(change, history.changes.slice(index + 1), nodes, now),
+    }),
+  }));
+  const dropped = omitted + history.dropped;
+  return {
+    ...head,
+    ...(dropped === 0 ? {} : { omittedChanges: dropped }),
+    ...(changes.length === 0 ? {} : { changes }),
+  };
+}
+
+function kept(
+  before: ConvergenceStatus | undefined,
+): Pick<ConvergenceStatus, 'resourceVersion' | 'omittedChanges' | 'changes'> {
+  return present({
+    resourceVersion: before?.resourceVersion,
+    omittedChanges: before?.omittedChanges,
+    changes: before?.changes,
+  });
+}
+
+/** By the collector's clock, between whose times the node was read. */
+function observationOfReading({ node, read, answer }: NodeFacts): RuleObservation[] {
+  if (read === undefined) return [];
+  const latest = Date.parse(read.collectedAt);
+  const readFrom = 'askedAt' in answer && answer.askedAt !== undefined ? Date.parse(answer.askedAt) : latest;
+  return Number.isFinite(latest) && Number.isFinite(readFrom)
+    ? [{ node, latest, readFrom, source: 'Reading', frontends: read.program.frontends }]
+    : [];
+}
+
+/** What the status before says of the node: its time counts as the end alone, because nothing says when it was asked. */
+function observationBefore({ name, probe, ports }: NodeStatus): RuleObservation[] {
+  const latest = Date.parse(probe.collectedAt ?? '');
+  if (probe.state !== 'Collected' || !Number.isFinite(latest)) return [];
+  const frontends = ports.map((port) =>
+    // A status that was too large has no targets.
+    port.verdict === 'DNAT' && port.dnatTargets.length === 0 ? { ...port, verdict: 'Unknown' as const } : port,
+  );
+  return [{ node: name, latest, readFrom: 0, source: 'Reading', frontends }];
+}
+
+interface Arrival {
+  readonly change: SliceChangeStatus;
+  /** By the collector's clock, the latest moment at which it arrived: milliseconds since 1970. */
+  readonly by: number;
+}
+
+/** The changes that nodes are known to have since this collection, the oldest first. */
+function arrivalsByNode(
+  former: ReadonlyMap<string, SliceChangeStatus>,
+  changes: readonly SliceChangeStatus[],
+): ReadonlyMap<string, readonly Arrival[]> {
+  const arrivals = new Map<string, Arrival[]>();
+  for (const change of changes) {
+    const had = new Set(
+      (former.get(changeKey(change))?.nodes ?? []).filter(({ state }) => state === 'Arrived').map(({ node }) => node),
+    );
+    for (const { node, state, maxMilliseconds } of change.nodes)
+      if (state === 'Arrived' && maxMilliseconds !== undefined && !had.has(node))
+        arrivals.set(node, [
+          ...(arrivals.get(node) ?? []),
+          { change, by: Date.parse(change.earliest) + maxMilliseconds },
+        ]);
+  }
+  return arrivals;
+}
+
+type NodeDelta = Omit<RuleDeltaStatus, 'nodes'>;
+
+/** By change and node: the delta is the last change's, of those that arrived together. */
+function deltasOf(
+  arrivals: ReadonlyMap<string, readonly Arrival[]>,
+  previous: ServiceTraceStatus | undefined,
+  nodes: readonly NodeFacts[],
+  observations: readonly RuleObservation[],
+): ReadonlyMap<string, readonly { readonly node: string; readonly delta: NodeDelta }[]> {
+  const deltas = new Map<string, { node: string; delta: NodeDelta }[]>();
+  if (arrivals.size === 0) return deltas;
+  const nodesBefore = new Map((previous?.nodes ?? []).map((node) => [node.name, node]));
+  const programs = new Map((previous?.programs ?? []).map(({ fingerprint, chains }) => [fingerprint, chains]));
+  const compared = new Map<string, RuleDelta>();
+  const notified = Map.groupBy(
+    observations.filter(({ source, delta }) => source === 'Notification' && delta !== undefined),
+    ({ node }) => node,
+  );
+  const add = (change: SliceChangeStatus, node: string, delta: NodeDelta): void => {
+    deltas.set(changeKey(change), [...(deltas.get(changeKey(change)) ?? []), { node, delta }]);
+  };
+  for (const { node, read } of nodes) {
+    const arrived = arrivals.get(node) ?? [];
+    const last = arrived.at(-1);
+    const before = nodesBefore.get(node);
+    if (last === undefined || read === undefined) continue;
+    const reported = (notified.get(node) ?? []).flatMap(({ latest, clock, delta, restore }) => {
+      const to = latest - (clock?.milliseconds ?? 0) + (clock?.uncertainty ?? 0);
+      const of = arrived.filter(({ by }) => Math.abs(by - to) < 1);
+      const own = of.at(-1);
+      return own === undefined || delta === undefined
+        ? []
+        : [{ change: own.change, changes: of.length, delta, restore }];
+    });
+    for (const { change, changes, delta, restore } of reported)
+      add(change, node, { changes, ...present({ restore }), ...copyOf(delta) });
+    if (reported.length > 0) continue;
+    const [old, now] = [before?.program, fingerprintOf(read.program)];
+    const chains = old === undefined ? undefined : programs.get(old);
+    // A status that was too large has no rules.
+    if (old === undefined || old === now || chains === undefined || chains.length === 0) continue;
+    const key = `${old} ${now}`;
+    const delta = compared.get(key) ?? ruleDelta(ownChains(chains), ownChains(read.program.chains));
+    compared.set(key, delta);
+    add(last.change, node, {
+      changes: arrived.length,
+      ...present({ restore: restoreOf(before, read) }),
+      ...copyOf(delta),
+    });
+  }
+  return deltas;
+}
+
+function copyOf(delta: RuleDelta): Omit<NodeDelta, 'changes' | 'restore'> {
+  return {
+    ...delta,
+    addedChains: [...delta.addedChains],
+    removedChains: [...delta.removedChains],
+    rewrittenChains: [...delta.rewrittenChains],
+  };
+}
+
+/** What the chain that all Services share does is not always listed. */
+function ownChains(chains: readonly ComparedChain[]): readonly ComparedChain[] {
+  return chains.filter(({ table, name }) => table !== 'nat' || name !== 'KUBE-SERVICES');
+}
+
+/** By what kube-proxy counted in between; where it did both, nobody knows which of them wrote these rules. */
+function restoreOf(
+  before: NodeStatus | undefined,
+  { kubeProxy }: NonNullable<NodeFacts['read']>,
+): 'Full' | 'Partial' | undefined {
+  const [old, now] = [
+    before?.kubeProxy,
+    kubeProxy?.metrics === undefined ? undefined : kubeProxyTotals(kubeProxy.metrics),
+  ];
+  const more = (was: number | undefined, is: number | undefined): number | undefined =>
+    was === undefined || is === undefined || is < was ? undefined : is - was;
+  const [full, partial] = [more(old?.fullSyncs, now?.fullSyncs), more(old?.partialSyncs, now?.partialSyncs)];
+  if (full === undefined || partial === undefined || full > 0 === partial > 0) return undefined;
+  return full > 0 ? 'Full' : 'Partial';
+}
+
+function rulesOf(change: SliceChangeStatus, deltas: ReturnType<typeof deltasOf>): RuleDeltaStatus[] | undefined {
+  const fresh = deltas.get(changeKey(change)) ?? [];
+  const groups = new Map((change.rules ?? []).map(({ nodes, ...delta }) => [JSON.stringify(delta), { delta, nodes }]));
+  for (const { node, delta } of fresh) {
+    const group = groups.get(JSON.stringify(delta));
+    groups.set(JSON.stringify(delta), { delta, nodes: [...(group?.nodes ?? []), node].slice(0, maxNames) });
+  }
+  return groups.size === 0 ? undefined : [...groups.values()].map(({ delta, nodes }) => ({ nodes, ...delta }));
+}
+
+/** What conntrack keeps to targets that the change took away, until a later change brings them back. */
+function connectionsKept(
+  change: SliceChangeStatus,
+  later: readonly SliceChangeStatus[],
+  nodes: readonly NodeFacts[],
+  now: string,
+): KeptConnectionsStatus[] | undefined {
+  const back = new Set(later.flatMap((each) => targetsOf(each, true)));
+  const former = new Map((change.conntrack ?? []).map((each) => [endKey(each), each]));
+  const gone = new Set([...targetsOf(change, false), ...former.keys()]);
+  const read = nodes.filter((node) => node.read?.conntrack !== undefined);
+  if (read.length === 0 || gone.size === 0) return change.conntrack;
+  const all = [...gone].flatMap((key): KeptConnectionsStatus[] => {
+    const was = former.get(key);
+    if (back.has(key)) return was === undefined ? [] : [was];
+    const holders = read.flatMap((node) => {
+      const entries = (node.read?.conntrack?.groups ?? [])
+        .filter(({ replySource, replySourcePort }) => endKey({ address: replySource, port: replySourcePort }) === key)
+        .reduce((sum, group) => sum + group.entries, 0);
+      return entries === 0 ? [] : [{ node: node.node, entries }];
+    });
+    const entries = holders.reduce((sum, holder) => sum + holder.entries, 0);
+    if (entries === 0)
+      return was === undefined ? [] : [{ ...was, entries: 0, ...(was.goneBy === undefined ? { goneBy: now } : {}) }];
+    const [address = '', port = ''] = key.split(' ');
+    return [
+      {
+        address,
+        port: Number(port),
+        entries,
+        most: Math.max(entries, was?.most ?? 0),
+        nodes: holders.map(({ node }) => node).slice(0, maxNames),
+        seen: now,
+      },
+    ];
+  });
+  return all.length === 0 ? undefined : all;
+}
+
+function targetsOf({ expected }: SliceChangeStatus, isPresent: boolean): string[] {
+  return expected.flatMap(({ targets }) => targets.filter((target) => target.present === isPresent).map(endKey));
+}
+
+function endKey({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `${canonicalAddress(address) ?? address} ${String(port)}`;
+}
