@@ -1,4 +1,5 @@
 /** --watch after the first table: a line for each change, as kubectl prints a line for each object that changed. */
+import { lagText } from '../../core/convergence/lag-text.ts';
 import type { StatusChange } from '../../core/status/changes.ts';
 import { marks, type Tone } from '../tables/tone.ts';
 import type { Paint } from '../tables/paint.ts';
@@ -29,10 +30,10 @@ const signs: Readonly<Record<StatusChange['severity'], string>> = {
 
 /** Never cut: a line is for a log, or for grep. The node has its column. */
 export function changeLine(
-  { at, kind, severity, node, text }: StatusChange,
+  { at, kind, severity, node, text, lag }: StatusChange,
   { paint, nodeWidth }: LineOptions,
 ): string {
-  return `${paint('dim', secondsOf(at).padEnd(timeWidth))}  ${(node ?? '-').padEnd(nodeWidth)}  ${kind.padEnd(kindWidth)}  ${paint(tones[severity], `${signs[severity]}${text}`)}`;
+  return `${paint('dim', secondsOf(at).padEnd(timeWidth))}  ${(node ?? '-').padEnd(nodeWidth)}  ${kind.padEnd(kindWidth)}  ${paint(tones[severity], `${signs[severity]}${text}${lag === undefined ? '' : `, lag ${lagText(lag)}`}`)}`;
 }
 
 /** A node's clock has fractions of seconds, the collector's object has none. */

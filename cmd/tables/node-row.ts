@@ -1,9 +1,14 @@
 /** One node of a status as the cells of a table row. */
 import type { NodeStatus, ServiceTrace } from '../../core/api/service-trace.ts';
+import { knowsLags, nodeLagCell } from './lag.ts';
 import { cell, type Cell } from './tone.ts';
 import { ageText, countText } from './words.ts';
 
-export const nodeColumns = ['NODE', 'MODE', 'BACKEND', 'SYNC', 'TARGETS', 'CONNTRACK', 'PROBE'] as const;
+/** LAG only where a change of the EndpointSlices is known: a trace that collected once knows none. */
+export function nodeColumnsOf({ status }: ServiceTrace): readonly string[] {
+  const lag = status !== undefined && knowsLags(status) ? ['LAG'] : [];
+  return ['NODE', 'MODE', 'BACKEND', 'SYNC', ...lag, 'TARGETS', 'CONNTRACK', 'PROBE'];
+}
 
 export function nodeRow(node: NodeStatus, trace: ServiceTrace, now: number): Cell[] {
   return [
@@ -11,6 +16,7 @@ export function nodeRow(node: NodeStatus, trace: ServiceTrace, now: number): Cel
     modeCell(node),
     cell(node.backend ?? '-', node.backend === undefined ? 'dim' : 'plain'),
     syncCell(node, now),
+    ...(trace.status !== undefined && knowsLags(trace.status) ? [nodeLagCell(node.name, trace.status)] : []),
     targetsCell(node, trace),
     conntrackCell(node),
     probeCell(node),

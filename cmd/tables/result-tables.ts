@@ -11,7 +11,7 @@ import type {
 } from '../../core/api/service-trace.ts';
 import { sumOfKnown } from '../../core/lib/sum-of-known.ts';
 import { untriedOf } from '../../core/status/untried.ts';
-import { nodeColumns, nodeRow } from './node-row.ts';
+import { nodeColumnsOf, nodeRow } from './node-row.ts';
 import { endpointState, type Path } from './path-table.ts';
 import type { Column } from './columns.ts';
 import { cell, type Cell, type Tone } from './tone.ts';
@@ -49,7 +49,7 @@ export function serviceFacts(service: ServiceStatus): string[] {
 
 export function nodesTable(trace: ServiceTrace, status: ServiceTraceStatus, isWide: boolean): ResultTable {
   const now = timeOf(status);
-  const columns: Column[] = nodeColumns.map((title) => ({
+  const columns: Column[] = nodeColumnsOf(trace).map((title) => ({
     title,
     ...(title === 'NODE' ? { least: 12, cut: 'middle' as const } : title === 'PROBE' ? { least: 9 } : {}),
   }));

@@ -39,7 +39,7 @@ export const keyHelp: readonly (readonly [string, string])[] = [
   ['[ ]', 'the node before, the next node'],
   ['Enter', 'open: the node, the finding, the chain that a rule jumps to'],
   ['Space, z', 'fold a chain or finding; all of them'],
-  ['x', 'rules, walk: show or hide what the chosen rule does, in words'],
+  ['x', "rules, walk, timeline: show or hide the chosen row's pane"],
   ['/', 'filter rows'],
   [':', 'command palette: every command by its name'],
   ['o O p', 'nodes: sort by the next column, reverse, group by program'],

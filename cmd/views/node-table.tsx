@@ -2,7 +2,7 @@
 import { Box } from 'ink';
 import { useMemo, type ReactElement } from 'react';
 import stringWidth from 'string-width';
-import { nodeColumns, nodeRow } from '../tables/node-row.ts';
+import { nodeColumnsOf, nodeRow } from '../tables/node-row.ts';
 import { printColumns, type Column } from '../tables/columns.ts';
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import { Line } from './line.tsx';
@@ -28,7 +28,7 @@ export function NodeTable({ trace, selected, rows, width, theme }: NodeTableProp
   const lines = useMemo(() => {
     const shown = (trace.status?.nodes ?? []).slice(start, start + rows);
     // The names' column keeps its width while the window moves.
-    const columns: Column[] = nodeColumns.map((title, index) =>
+    const columns: Column[] = nodeColumnsOf(trace).map((title, index) =>
       index === 0
         ? { title: title.padEnd(longest), least: 12, cut: 'middle' }
         : title === 'PROBE'

@@ -1,11 +1,15 @@
 /** What happened to a Service between two results of its trace: itself, endpoints, rules of nodes, nodes, findings. */
-import { hostPort } from '../net/address.ts';
+import { hostPort, isSameAddress } from '../net/address.ts';
+import { endpointStateText, sliceChangeText } from '../convergence/change-text.ts';
+import { changeKey } from '../convergence/history.ts';
+import { lagSummary } from '../convergence/lag-text.ts';
 import { endpointsByAddress } from '../api/endpoints-by-address.ts';
 import { wholeOf, type Pieces } from '../lib/pieces.ts';
 import type {
   DnatTargetStatus,
   EndpointStatus,
   FindingStatus,
+  NodeLagStatus,
   NodePortStatus,
   NodeStatus,
   ServiceStatus,
@@ -15,13 +19,17 @@ import type {
 export interface StatusChange {
   /** RFC 3339: when it was collected, which is at or after it happened. */
   readonly at: string;
-  readonly kind: 'service' | 'endpoint' | 'rules' | 'node' | 'finding';
+  readonly kind: 'service' | 'endpoint' | 'rules' | 'lag' | 'node' | 'finding';
   /** Whether it is something that somebody should look at, all is well again, or neither. */
   readonly severity: 'bad' | 'good' | 'neutral';
   /** The node, for what happened on one. */
   readonly node?: string;
   /** One line; of what rules do, to be read beside the node (changeText). */
   readonly text: string;
+  /** The change of the EndpointSlices that it is of (changeKey). */
+  readonly sliceChange?: string;
+  /** Of rules: how long they took. */
+  readonly lag?: NodeLagStatus;
 }
 
 /** One line that names the node itself. */
@@ -51,7 +59,7 @@ export function* changesInPieces(
   const beforeNodes = [...serviceChanges(before, after, at), ...endpointChanges(before, after, at)];
   yield undefined;
   const ofNodes = yield* nodeChanges(before, after, at);
-  return [...beforeNodes, ...ofNodes, ...findingChanges(before, after, at)];
+  return [...beforeNodes, ...ofNodes, ...lagChanges(before, after, at), ...findingChanges(before, after, at)];
 }
 
 function serviceChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
@@ -112,28 +120,36 @@ function endpointChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, 
   if (before.endpointSlices === undefined || after.endpointSlices === undefined) return [];
   const old = endpointsByAddress(before);
   const now = endpointsByAddress(after);
-  const change = (severity: StatusChange['severity'], text: string): StatusChange => ({
-    at,
-    kind: 'endpoint',
-    severity,
-    text,
-  });
+  const known = new Set((before.convergence?.changes ?? []).map(changeKey));
+  const fresh = (after.convergence?.changes ?? []).filter((each) => !known.has(changeKey(each)));
+  const change = (severity: StatusChange['severity'], address: string, text: string): StatusChange => {
+    const own = fresh.findLast(({ endpoints }) => endpoints.some((each) => isSameAddress(each.address, address)));
+    return {
+      at,
+      kind: 'endpoint',
+      severity,
+      text,
+      ...(own === undefined ? {} : { sliceChange: changeKey(own) }),
+    };
+  };
   return [
     ...[...old]
       .filter(([address]) => !now.has(address))
       .map(([address, endpoint]) =>
-        change('neutral', `endpoint ${describe(address, endpoint)} left the EndpointSlices`),
+        change('neutral', address, `endpoint ${describe(address, endpoint)} left the EndpointSlices`),
       ),
     ...[...now].flatMap(([address, endpoint]): StatusChange[] => {
       const former = old.get(address);
-      const state = stateOf(endpoint);
-      if (former === undefined) return [change('neutral', `endpoint ${describe(address, endpoint)} came, ${state}`)];
-      return stateOf(former) === state
+      const state = endpointStateText(endpoint);
+      if (former === undefined)
+        return [change('neutral', address, `endpoint ${describe(address, endpoint)} came, ${state}`)];
+      return endpointStateText(former) === state
         ? []
         : [
             change(
               endpoint.ready ? 'good' : 'neutral',
-              `endpoint ${describe(address, endpoint)} is ${state}, was ${stateOf(former)}`,
+              address,
+              `endpoint ${describe(address, endpoint)} is ${state}, was ${endpointStateText(former)}`,
             ),
           ];
     }),
@@ -152,6 +168,7 @@ function* nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at:
     node: name,
     text: `${name} is asked no more`,
   }));
+  const arrived = newArrivals(before, after);
   for (const node of after.nodes ?? []) {
     const former = old.get(node.name);
     if (former === undefined)
@@ -160,7 +177,9 @@ function* nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at:
       changes.push(
         ...probeChanges(former, node, at),
         ...kubeProxyChanges(former, node, at),
-        ...(isRead(former) && isRead(node) ? frontendChanges(former, node, node.probe.collectedAt ?? at) : []),
+        ...(isRead(former) && isRead(node)
+          ? frontendChanges(former, node, node.probe.collectedAt ?? at, arrived.get(node.name))
+          : []),
       );
     yield undefined;
   }
@@ -200,7 +219,47 @@ function kubeProxyChanges(former: NodeStatus, node: NodeStatus, at: string): Sta
   ];
 }
 
-function frontendChanges(former: NodeStatus, node: NodeStatus, at: string): StatusChange[] {
+/** The newest change of the EndpointSlices that each node has since the status before. */
+function newArrivals(before: ServiceTraceStatus, after: ServiceTraceStatus): Map<string, LagOfChange> {
+  const had = new Map(
+    (before.convergence?.changes ?? []).map((change) => [
+      changeKey(change),
+      new Set(change.nodes.filter(({ state }) => state === 'Arrived').map(({ node }) => node)),
+    ]),
+  );
+  return new Map(
+    (after.convergence?.changes ?? []).flatMap((change) =>
+      change.nodes
+        .filter(({ node, state }) => state === 'Arrived' && had.get(changeKey(change))?.has(node) !== true)
+        .map((lag) => [lag.node, { sliceChange: changeKey(change), lag }] as const),
+    ),
+  );
+}
+
+type LagOfChange = Required<Pick<StatusChange, 'sliceChange' | 'lag'>>;
+
+/** Changes of the EndpointSlices that all nodes have by now, or that were undone before. */
+function lagChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
+  const done = new Set(
+    (before.convergence?.changes ?? []).filter(({ lag }) => lag.pending === 0).map((change) => changeKey(change)),
+  );
+  return (after.convergence?.changes ?? [])
+    .filter((change) => change.lag.nodes > 0 && change.lag.pending === 0 && !done.has(changeKey(change)))
+    .map((change) => ({
+      at,
+      kind: 'lag',
+      severity: change.lag.arrived === change.lag.nodes ? 'good' : 'neutral',
+      text: `${lagSummary(change.lag)}: ${sliceChangeText(change)}`,
+      sliceChange: changeKey(change),
+    }));
+}
+
+function frontendChanges(
+  former: NodeStatus,
+  node: NodeStatus,
+  at: string,
+  arrived: LagOfChange | undefined,
+): StatusChange[] {
   const old = new Map(former.ports.map((port) => [keyOf(port), port]));
   return node.ports.flatMap((port): StatusChange[] => {
     const was = old.get(keyOf(port));
@@ -210,6 +269,7 @@ function frontendChanges(former: NodeStatus, node: NodeStatus, at: string): Stat
       severity,
       node: node.name,
       text,
+      ...arrived,
     });
     if (was === undefined || port.verdict === 'Unknown' || was.verdict === 'Unknown') return [];
     const { added, removed } = targetChanges(was.dnatTargets, port.dnatTargets);
@@ -291,12 +351,6 @@ function findingChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, a
 /** What makes two findings the same one: their kind and their place, never their words. */
 export function findingKey({ id, where }: Pick<FindingStatus, 'id' | 'where'>): string {
   return `${id} ${where}`;
-}
-
-function stateOf({ ready, serving, terminating }: EndpointStatus): string {
-  if (ready) return 'ready';
-  if (terminating) return serving ? 'terminating and serving' : 'terminating';
-  return 'not ready';
 }
 
 function describe(address: string, { targetRef, nodeName }: EndpointStatus): string {

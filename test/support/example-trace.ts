@@ -1,5 +1,5 @@
 /** A trace of three nodes: one that counts, one that does not, and one that did not answer. */
-import type { DnatTargetStatus, NodeStatus, ServiceTrace } from '../../core/api/service-trace.ts';
+import type { DnatTargetStatus, NodeStatus, ServiceTrace, SliceChangeStatus } from '../../core/api/service-trace.ts';
 
 const pods = [
   { address: '10.244.1.3', pod: 'auth-service-5995955cd8-4tml7', nodeName: 'node-a' },
@@ -233,6 +233,103 @@ export const exampleTrace: ServiceTrace = {
 export function withStatus(change: Partial<NonNullable<ServiceTrace['status']>>): ServiceTrace {
   return { ...exampleTrace, status: { ...exampleTrace.status, ...change } };
 }
+
+const followed: SliceChangeStatus = {
+  endpointSlice: 'auth-service-8gk2d',
+  resourceVersion: '4711',
+  earliest: '2026-11-24T11:00:00.000Z',
+  latest: '2026-11-24T11:00:00.400Z',
+  triggered: '2026-11-24T11:00:00Z',
+  endpoints: [
+    {
+      address: '10.244.9.9',
+      change: 'Removed',
+      pod: 'auth-9',
+      nodeName: 'node-b',
+      was: { ready: true, serving: true, terminating: false },
+    },
+  ],
+  expected: [{ targets: [{ portName: 'http', protocol: 'TCP', address: '10.244.9.9', port: 8080, present: false }] }],
+  lag: {
+    nodes: 3,
+    arrived: 2,
+    pending: 1,
+    neverArrived: 0,
+    unseen: 0,
+    p50: { minMilliseconds: 210, maxMilliseconds: 230 },
+    p90: { minMilliseconds: 1800, maxMilliseconds: 3900 },
+    p99: { minMilliseconds: 1800, maxMilliseconds: 3900 },
+    max: { minMilliseconds: 1800, maxMilliseconds: 3900 },
+    lastNode: 'node-b',
+  },
+  nodes: [
+    { node: 'node-a', state: 'Arrived', minMilliseconds: 210, maxMilliseconds: 230 },
+    { node: 'node-b', state: 'Arrived', minMilliseconds: 1800, maxMilliseconds: 3900 },
+    { node: 'node-c', state: 'Pending', minMilliseconds: 4600 },
+  ],
+  omittedNodes: 0,
+  rules: [
+    {
+      nodes: ['node-a'],
+      changes: 1,
+      restore: 'Partial',
+      addedChains: [],
+      removedChains: ['IPv4 nat KUBE-SEP-3ZQK2HWZ5S6RXN2J'],
+      rewrittenChains: ['IPv4 nat KUBE-SVC-FCQA5OQTFYIPVXUO'],
+      addedElements: 0,
+      removedElements: 0,
+      untouchedRules: 14,
+    },
+    {
+      nodes: ['node-b'],
+      changes: 2,
+      addedChains: [],
+      removedChains: [],
+      rewrittenChains: [],
+      addedElements: 1,
+      removedElements: 2,
+      untouchedRules: 5,
+    },
+  ],
+  conntrack: [
+    {
+      address: '10.244.9.9',
+      port: 8080,
+      entries: 2,
+      most: 7,
+      nodes: ['node-b'],
+      seen: '2026-11-24T11:00:05Z',
+    },
+  ],
+};
+
+/** The same while the EndpointSlices are followed: an endpoint went, and one node has not got it yet. */
+export const followedTrace: ServiceTrace = withStatus({
+  collectedAt: '2026-11-24T11:00:05Z',
+  convergence: { ...exampleTrace.status?.convergence, resourceVersion: '4711', changes: [followed] },
+});
+
+/** The same before that. */
+export const unfollowedTrace: ServiceTrace = withStatus({
+  endpointSlices: (exampleTrace.status?.endpointSlices ?? []).map((slice, index) =>
+    index > 0
+      ? slice
+      : {
+          ...slice,
+          endpoints: [
+            ...slice.endpoints,
+            {
+              addresses: ['10.244.9.9'],
+              ready: true,
+              serving: true,
+              terminating: false,
+              nodeName: 'node-b',
+              targetRef: { kind: 'Pod', name: 'auth-9' },
+            },
+          ],
+        },
+  ),
+});
 
 /** The same, of which the sources contradict each other, and one node differs from the others. */
 export const disagreeingTrace: ServiceTrace = withStatus({

@@ -1,7 +1,7 @@
 /** One row a node: health, mode, lag, drift, conntrack; sorted, filtered, grouped by program. */
 import type { NodeStatus, ServiceTrace } from '../../../core/api/service-trace.ts';
 import { plural } from '../../../core/lib/plural.ts';
-import { nodeColumns, nodeRow } from '../../tables/node-row.ts';
+import { nodeColumnsOf, nodeRow } from '../../tables/node-row.ts';
 import type { Column } from '../../tables/columns.ts';
 import { cell, type Cell } from '../../tables/tone.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
@@ -10,13 +10,13 @@ import { filterOf } from '../state/live-state.ts';
 import { groupByProgram, orderNodes, troubleOf } from '../state/node-order.ts';
 import type { Theme } from '../state/theme.ts';
 
-const columns: readonly Column[] = [
-  ...nodeColumns.flatMap((title): Column[] =>
+function columnsOf(trace: ServiceTrace): Column[] {
+  return nodeColumnsOf(trace).flatMap((title): Column[] =>
     title === 'NODE'
       ? [{ title, least: 12, cut: 'middle' }, { title: 'HEALTH' }]
       : [title === 'PROBE' ? { title, least: 9 } : { title }],
-  ),
-];
+  );
+}
 
 export function nodesBody(state: BodyState, { width, theme }: BodyOptions): Body {
   const { trace } = state;
@@ -32,6 +32,7 @@ export function nodesBody(state: BodyState, { width, theme }: BodyOptions): Body
         ...group.nodes.map((node) => ({ node })),
       ])
     : nodes.map((node) => ({ node }));
+  const columns = columnsOf(trace);
   const table = lazyTable(
     columns,
     lazyRows(

@@ -1,6 +1,6 @@
 /** Whether a node has the DNAT targets that it should have: worked out in the status, printed from it. */
 import { describe, expect, it } from 'vitest';
-import { driftOf, nodeColumns, nodeRow } from '../../../cmd/tables/node-row.ts';
+import { driftOf, nodeColumnsOf, nodeRow } from '../../../cmd/tables/node-row.ts';
 import { pathBody } from '../../../cmd/views/bodies/path.ts';
 import { initialState } from '../../../cmd/views/state/live-state.ts';
 import type { NodeStatus, ServiceTrace } from '../../../core/api/service-trace.ts';
@@ -31,7 +31,7 @@ const traceOf = (node: NodeStatus): ServiceTrace => ({
   },
 });
 const targetsOf = (node: NodeStatus): string | undefined =>
-  nodeRow(node, traceOf(node), 0)[nodeColumns.indexOf('TARGETS')]?.text;
+  nodeRow(node, traceOf(node), 0)[nodeColumnsOf(traceOf(node)).indexOf('TARGETS')]?.text;
 const withoutDrift = (node: NodeStatus): NodeStatus => ({
   ...node,
   ports: node.ports.map(({ drift: _, ...port }) => port),

@@ -29,7 +29,14 @@ import { parseBundle } from '../../../core/wire/bundle.ts';
 import type { NodeAnswer } from '../../../core/wire/node-report.ts';
 import type { ServiceTrace } from '../../../core/api/service-trace.ts';
 import { buildStatus } from '../../../core/status/status.ts';
-import { disagreeingTrace, exampleTrace, nodeA, withStatus } from '../../support/example-trace.ts';
+import {
+  disagreeingTrace,
+  exampleTrace,
+  followedTrace,
+  nodeA,
+  unfollowedTrace,
+  withStatus,
+} from '../../support/example-trace.ts';
 
 await loadExplainers();
 // On a busy machine, the first screen may take long.
@@ -235,6 +242,15 @@ const screens: [string, LiveState, Size][] = [
     }),
     small,
   ],
+  [
+    'live-timeline-lag',
+    state(traced(unfollowedTrace), traced(followedTrace), {
+      type: 'show',
+      view: 'timeline',
+    }),
+    small,
+  ],
+  ['live-nodes-lag', state(traced(followedTrace), { type: 'show', view: 'nodes' }), small],
   ['live-walk-without-client', state(traced(), { type: 'show', view: 'walk' }), small],
   [
     'live-walk-awaited',

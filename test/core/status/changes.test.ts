@@ -3,9 +3,12 @@ import type {
   EndpointSliceStatus,
   EndpointStatus,
   FindingStatus,
+  LagStatus,
+  NodeLagStatus,
   NodeStatus,
   ServiceStatus,
   ServiceTraceStatus,
+  SliceChangeStatus,
 } from '../../../core/api/service-trace.ts';
 import { changesBetween, changeText } from '../../../core/status/changes.ts';
 import { endpoint } from '../../support/node-facts.ts';
@@ -54,6 +57,50 @@ describe('changesBetween', () => {
       'neutral endpoint: endpoint 10.244.2.2 (auth-2 on node-b) left the EndpointSlices',
       'neutral endpoint: endpoint 10.244.1.2 (auth-2 on node-a) is terminating and serving, was ready',
       'neutral endpoint: endpoint 10.244.3.2 (auth-2 on node-a) came, ready',
+    ]);
+  });
+
+  it('reports when all nodes have a change of the EndpointSlices, and how long that took', () => {
+    const nodesOf = (last: NodeLagStatus): NodeLagStatus[] => [
+      { node: 'node-a', state: 'Arrived', minMilliseconds: 200, maxMilliseconds: 210 },
+      last,
+    ];
+    const change = (last: NodeLagStatus, lag: Partial<LagStatus>): SliceChangeStatus => ({
+      endpointSlice: 's',
+      resourceVersion: '7',
+      earliest: at,
+      latest: at,
+      endpoints: [{ address: '10.244.3.2', change: 'Added', is: { ready: true, serving: true, terminating: false } }],
+      expected: [],
+      lag: { nodes: 2, arrived: 1, pending: 1, neverArrived: 0, unseen: 0, ...lag },
+      nodes: nodesOf(last),
+      omittedNodes: 0,
+    });
+    const waiting = change({ node: 'node-b', state: 'Pending', minMilliseconds: 0 }, {});
+    const complete = change(
+      { node: 'node-b', state: 'Arrived', minMilliseconds: 0, maxMilliseconds: 9000 },
+      {
+        arrived: 2,
+        pending: 0,
+        p50: { minMilliseconds: 0, maxMilliseconds: 210 },
+        p99: { minMilliseconds: 200, maxMilliseconds: 9000 },
+        max: { minMilliseconds: 200, maxMilliseconds: 9000 },
+        lastNode: 'node-b',
+      },
+    );
+    const before = { nodes: [node(['10.244.1.2'])], endpointSlices: slices(endpoint('10.244.1.2')) };
+    const middle = {
+      nodes: [node(['10.244.1.2', '10.244.3.2'])],
+      endpointSlices: slices(endpoint('10.244.1.2'), endpoint('10.244.3.2')),
+      convergence: { changes: [waiting] },
+    };
+    const first = changesBetween(status(before), status(middle));
+    expect(first.map(({ kind, sliceChange, lag }) => [kind, sliceChange, lag?.maxMilliseconds])).toEqual([
+      ['endpoint', 's 7', undefined],
+      ['rules', 's 7', 210],
+    ]);
+    expect(texts(middle, { ...middle, convergence: { changes: [complete] } })).toEqual([
+      'good lag: 2 of 2 nodes have it, p50 < 210 ms, p99 200 ms to 9.0 s, node-b last after 200 ms to 9.0 s: endpoint 10.244.3.2 came, ready',
     ]);
   });
 

@@ -158,6 +158,8 @@ describe('status.convergence', () => {
 
   it('is kept where nobody follows the EndpointSlices', () => {
     const status = statusAfter(recorded, without, came, first);
-    expect(buildStatus({ ...statusInputOf(recorded), previous: status }).convergence?.changes).toEqual(status.convergence?.changes);
+    expect(buildStatus({ ...statusInputOf(recorded), previous: status }).convergence?.changes).toEqual(
+      status.convergence?.changes,
+    );
   });
 });
