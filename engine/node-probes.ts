@@ -21,6 +21,7 @@ import { version } from '../core/lib/version.ts';
 import { describeRefusal } from '../core/api/refusal.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { pauseAfter } from './back-off.ts';
+import { noEngineObserver, type EngineObserver, type ProbeCounts } from './engine-observer.ts';
 import type { Log } from './log.ts';
 import { NodePlaces, NodeSlowError } from './node-places.ts';
 import { NodeReadings, type Reading } from './node-readings.ts';
@@ -51,6 +52,7 @@ export interface NodeProbesOptions extends ProbePodOptions {
   readonly exec?: typeof execProbe;
   readonly openSession?: typeof openSession;
   readonly log: Log;
+  readonly observer?: EngineObserver;
 }
 
 /** Why a node gives no answer. */
@@ -111,6 +113,7 @@ interface Start {
 export class NodeProbes {
   readonly #kubeConfig: KubeConfig;
   readonly #options: NodeProbesOptions;
+  readonly #observer: EngineObserver;
   readonly #pods: CoreV1Api;
   readonly #limit: LimitFunction;
   readonly #starting = new Map<string, Start>();
@@ -143,6 +146,7 @@ export class NodeProbes {
   constructor(kubeConfig: KubeConfig, options: NodeProbesOptions) {
     this.#kubeConfig = kubeConfig;
     this.#options = options;
+    this.#observer = options.observer ?? noEngineObserver;
     this.#limit = pLimit(options.maxConcurrent);
     this.#pods = kubeConfig.makeApiClient(CoreV1Api);
     this.#places = new NodePlaces({
@@ -191,6 +195,7 @@ export class NodeProbes {
         error instanceof NoAnswerError || error instanceof ProbeExecError || error instanceof NodeSlowError
           ? error.reason
           : 'ProbeFailed';
+      if (reason !== 'Aborted') this.#observer.onNoAnswer(reason);
       const prefix =
         node.isReady || reason === 'NodeNotReady'
           ? ''
@@ -201,6 +206,14 @@ export class NodeProbes {
       this.#lastUsed.set(node.name, Date.now());
       this.#watchIdle();
     }
+  }
+
+  counts(): ProbeCounts {
+    return {
+      probes: this.#made.size,
+      starting: this.#starting.size,
+      sessions: [...this.#sessions.values()].filter(({ session }) => session.isOpen).length,
+    };
   }
 
   #readingsOf(node: string, request: ProbeRequest): NodeReadings {
@@ -215,7 +228,8 @@ export class NodeProbes {
   /** One reading of a node. */
   async #read(node: string, request: ProbeRequest, signal: AbortSignal): Promise<Reading> {
     const { slowMilliseconds = defaultSlowMilliseconds } = this.#options;
-    return this.#places.run(
+    let began: number | undefined;
+    const reading = this.#places.run(
       node,
       async (isSuspect) => {
         const pod = this.#pod(node)?.metadata?.name;
@@ -223,6 +237,7 @@ export class NodeProbes {
         const timeout =
           askTimeoutMilliseconds + askTimeoutOfServiceMilliseconds * Math.max(0, request.services.length - 1);
         const askedAt = new Date().toISOString();
+        began = performance.now();
         const isDoubtful = isSuspect || this.#notReady.has(node);
         const answer = await this.#answerOf(node, pod, request, {
           timeoutMilliseconds: this.#notReady.has(node)
@@ -243,6 +258,19 @@ export class NodeProbes {
         },
       },
     );
+    const observe = (result: 'success' | 'failure'): void => {
+      // One that nobody wants any more says nothing of the node; one that was not asked took no time.
+      if (began !== undefined && !signal.aborted) this.#observer.onReading((performance.now() - began) / 1000, result);
+    };
+    reading.then(
+      () => {
+        observe('success');
+      },
+      () => {
+        observe('failure');
+      },
+    );
+    return reading;
   }
 
   /** In the pod's session; without, where none is to be had, or where it is doubtful that the node answers at all. */

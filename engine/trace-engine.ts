@@ -15,6 +15,7 @@ import type { NodeAnswer } from '../core/wire/node-report.ts';
 import { addressHolders } from './address-holders.ts';
 import { cachedByKey } from './cached.ts';
 import { captureOnNodes, type CaptureEnd, type EngineCaptureRequest } from './capture-on-nodes.ts';
+import type { EngineObserver, ProbeCounts } from './engine-observer.ts';
 import { noLog, type Log } from './log.ts';
 import { look, type Look, type LookParts } from './look.ts';
 import { NodeProbes } from './node-probes.ts';
@@ -42,6 +43,7 @@ export interface TraceEngineOptions {
   /** Distinguishes these probes from others in the same namespace; default operator. */
   readonly instance?: string;
   readonly log?: Log;
+  readonly observer?: EngineObserver;
   /** How long `close` waits for the probes' end; default 5 s. */
   readonly endTimeoutMilliseconds?: number;
   /** Works statuses out; default: in this thread. */
@@ -57,6 +59,8 @@ export interface TraceEngine {
   sawEndpointSlice(slice: V1EndpointSlice, isGone: boolean): void;
   /** From now on, deletes probes that earlier processes left, and those that nobody needs, until they are gone. */
   keepClean(): void;
+  /** What there is of probes right now. */
+  probeCounts(): ProbeCounts;
   /** Ends the probes that nobody asks right now. */
   release(): Promise<void>;
   /** Ends all probes that this engine started, and waits for their end. */
@@ -75,7 +79,8 @@ export function createTraceEngine(
   options: TraceEngineOptions,
   makeProbes: (
     ...args: ConstructorParameters<typeof NodeProbes>
-  ) => Pick<NodeProbes, 'ask' | 'capture' | 'keepClean' | 'release' | 'close'> = (...args) => new NodeProbes(...args),
+  ) => Pick<NodeProbes, 'ask' | 'capture' | 'counts' | 'keepClean' | 'release' | 'close'> = (...args) =>
+    new NodeProbes(...args),
 ): TraceEngine {
   const { kubeConfig } = options;
   const core = kubeConfig.makeApiClient(CoreV1Api);
@@ -93,7 +98,11 @@ export function createTraceEngine(
     idleSeconds: options.probeIdleSeconds ?? 60,
     maxConcurrent: options.maxConcurrentNodes ?? 32,
     log: options.log ?? noLog,
-    ...present({ owner: options.owner, endTimeoutMilliseconds: options.endTimeoutMilliseconds }),
+    ...present({
+      observer: options.observer,
+      owner: options.owner,
+      endTimeoutMilliseconds: options.endTimeoutMilliseconds,
+    }),
   });
   const parts: LookParts = {
     readers: {
@@ -119,6 +128,7 @@ export function createTraceEngine(
     keepClean: () => {
       probes.keepClean();
     },
+    probeCounts: () => probes.counts(),
     release: () => probes.release(),
     close: () => probes.close(),
   };

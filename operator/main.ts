@@ -1,7 +1,8 @@
 /**
  * The operator's process. Its environment: POD_NAMESPACE, POD_NAME, POD_UID (of its own pod), LEASE_NAME (of the Lease that names the operator that works; without it this one works at once), PROBE_IMAGE,
  * PROBE_PRIVILEGED (true or false), PROBE_IDLE_SECONDS, TRACE_CONNTRACK_LIMIT (Entries, Summary or None), MAX_WATCHES_PER_NAMESPACE (traces of mode Watch),
- * HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error), LOG_FORMAT (json or text).
+ * HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error), LOG_FORMAT (json or text),
+ * METRICS_ADDRESS (HOST:PORT or :PORT on which metrics are served over HTTPS; without it nothing listens), METRICS_CERT_DIR (tls.crt and tls.key; else self-signed).
  */
 import { writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
@@ -31,6 +32,11 @@ const environmentSchema = z.object({
     .enum(conntrackDetails, { error: `must be one of ${conntrackDetails.join(', ')}` })
     .default('Entries'),
   HEARTBEAT_FILE: z.string().optional(),
+  METRICS_ADDRESS: z
+    .string()
+    .regex(/^(?:\[[\da-fA-F:]+\]|[\w.-]*):\d{1,5}$/, { error: 'must be HOST:PORT or :PORT, such as :8443' })
+    .optional(),
+  METRICS_CERT_DIR: z.string().min(1).optional(),
   LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
   LOG_FORMAT: z.enum(logFormats, { error: `must be one of ${logFormats.join(', ')}` }).default('json'),
 });
@@ -55,6 +61,13 @@ function beat(file: string, log: Logger): void {
   setInterval(write, 5000).unref();
 }
 
+/** Of HOST:PORT, [IPv6]:PORT or :PORT. */
+function addressOf(address: string): { host: string | undefined; port: number } {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1');
+  return { host: host === '' ? undefined : host, port: Number(address.slice(colon + 1)) };
+}
+
 /** For the probes' end, and for all of it: less than the 15 s of terminationGracePeriodSeconds (config/manager). */
 const endTimeoutMilliseconds = 10_000;
 const shutdownMilliseconds = 13_500;
@@ -63,7 +76,23 @@ async function main(env: Environment, logger: Logger): Promise<void> {
   const statuses = statusThread();
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromDefault();
+  let operator: ServiceTraceOperator | undefined;
+  const endpoint =
+    env.METRICS_ADDRESS === undefined
+      ? undefined
+      : await (
+          await import('./metrics-endpoint.ts')
+        ).startMetricsEndpoint({
+          kubeConfig,
+          ...addressOf(env.METRICS_ADDRESS),
+          certificateDirectory: env.METRICS_CERT_DIR,
+          names: ['svctrace-operator-metrics', `svctrace-operator-metrics.${env.POD_NAMESPACE}.svc`],
+          log: logger,
+          read: () => ({ work: operator?.state, probes: engine.probeCounts() }),
+        });
+  const observed = endpoint === undefined ? {} : { observer: endpoint.observer };
   const engine = createTraceEngine({
+    ...observed,
     kubeConfig,
     probeNamespace: env.POD_NAMESPACE,
     probeImage: env.PROBE_IMAGE,
@@ -103,7 +132,8 @@ async function main(env: Environment, logger: Logger): Promise<void> {
     await leadership?.acquire(ending.signal);
     if (ending.signal.aborted) break;
     if (leadership !== undefined) logger.info('this operator works');
-    const operator = new ServiceTraceOperator(engine, logger, {
+    operator = new ServiceTraceOperator(engine, logger, {
+      ...observed,
       maxWatchesPerNamespace: env.MAX_WATCHES_PER_NAMESPACE,
       identity,
       ...(leadership === undefined
@@ -117,11 +147,13 @@ async function main(env: Environment, logger: Logger): Promise<void> {
     await operator.start();
     await (leadership === undefined ? once(ending.signal, 'abort') : leadership.keep(ending.signal));
     await operator.shutdown();
+    operator = undefined;
     // Before the probes end: whoever works next has its own.
     if (ending.signal.aborted) await leadership?.release();
     // An API server that does not answer must not keep this operator from asking for the Lease again.
     else void engine.release();
   }
+  await endpoint?.close();
   await engine.close();
   process.exit(0);
 }

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import operatorModule, { type ResourceEvent } from '@dot-i/k8s-operator';
 import * as z from 'zod';
+import { catalogue } from '../core/diagnose/catalogue.ts';
 import { plural } from '../core/lib/plural.ts';
 import {
   serviceTraceGroup,
@@ -18,11 +19,13 @@ import { endpointSliceOf } from './endpoint-slice-event.ts';
 import { kubernetesEvents } from './kubernetes-events.ts';
 import { kubernetesStore } from './kubernetes-store.ts';
 import type { Logger } from './logger.ts';
-import { reconcile, type TraceStore } from './reconcile.ts';
+import { noObserver, type OperatorObserver, type WorkState } from './operator-observer.ts';
+import { isActive, reconcile, type TraceStore } from './reconcile.ts';
 import { resumedWatch, type ResumedWatch } from './resumed-watch.ts';
 import type { TraceEngine } from '../engine/trace-engine.ts';
 import { TraceEvents } from './trace-events.ts';
-import { TraceIndex } from './trace-index.ts';
+import { TraceCounter } from './trace-counts.ts';
+import { TraceIndex, type IndexedTrace } from './trace-index.ts';
 import { keyOf, traceOf } from './trace-key.ts';
 import { WorkQueue } from './work-queue.ts';
 
@@ -73,10 +76,16 @@ const traceSchema = z.object({
     .object({
       observedGeneration: z.number().optional(),
       conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional(),
+      findings: z.array(z.object({ id: z.string(), severity: z.string() })).optional(),
     })
     .optional()
     .catch(undefined),
 });
+
+type SeenTrace = IndexedTrace & {
+  readonly status?:
+    { readonly findings?: readonly { readonly id: string; readonly severity: string }[] | undefined } | undefined;
+};
 
 /** Traces that are collected at the same time: enough that one reading of a node is for many of them. */
 const concurrency = 32;
@@ -92,6 +101,7 @@ export interface ServiceTraceOperatorOptions {
   readonly assertMayWrite?: () => void;
   /** Named in the Events as who reports them. */
   readonly identity: string;
+  readonly observer?: OperatorObserver;
 }
 
 export class ServiceTraceOperator extends Operator {
@@ -101,6 +111,7 @@ export class ServiceTraceOperator extends Operator {
   readonly #watches: ResumedWatch[] = [];
   readonly #stopping = new AbortController();
   readonly #index = new TraceIndex();
+  readonly #counter = new TraceCounter(catalogue.map(({ id }) => id));
   /** Ends the collection of a trace that was deleted or whose spec changed. */
   readonly #running = new Map<string, AbortController>();
   readonly #maxWatches: number;
@@ -114,7 +125,12 @@ export class ServiceTraceOperator extends Operator {
   constructor(
     engine: TraceEngine,
     logger: Logger,
-    { maxWatchesPerNamespace, assertMayWrite = () => undefined, identity }: ServiceTraceOperatorOptions,
+    {
+      maxWatchesPerNamespace,
+      assertMayWrite = () => undefined,
+      identity,
+      observer = noObserver,
+    }: ServiceTraceOperatorOptions,
   ) {
     super(logger);
     this.#engine = engine;
@@ -134,7 +150,7 @@ export class ServiceTraceOperator extends Operator {
       recordEvent: (...args) => this.#events.record(...args),
     };
     const deps = {
-      engine,
+      engine: { trace: timed(engine, observer), release: () => engine.release() },
       store: { ...store, read: async (key: string) => this.#indexed(key, await store.read(key)) },
       isOtherActive: (key: string) => this.#index.isAnyActive(key),
       now: Date.now,
@@ -148,6 +164,9 @@ export class ServiceTraceOperator extends Operator {
       concurrency,
       groupOf: (key) => key.slice(0, key.indexOf('/')),
       isRecurring: (key) => this.#index.isWatch(key),
+      onTurn: (milliseconds) => {
+        observer.onTurn(milliseconds / 1000);
+      },
       work: async (key, giveUpPlace) => {
         const controller = new AbortController();
         this.#running.set(key, controller);
@@ -165,6 +184,11 @@ export class ServiceTraceOperator extends Operator {
         logger.error(`${messageOf(error)}; again in ${String(retry / 1000)} s`, { trace: traceOf(key) });
       },
     });
+  }
+
+  /** What there is to do and to show right now. */
+  get state(): WorkState {
+    return { counts: this.#counter.counts(), queue: this.#queue.backlog(), behind: this.#fellBehind.size };
   }
 
   /** Ends the watches and the work; resolves when they have ended. The probes are the engine's. */
@@ -256,7 +280,7 @@ export class ServiceTraceOperator extends Operator {
     const namespace = meta.namespace ?? '';
     const watches = this.#index.watchesOf(namespace).length;
     let isChanged = true;
-    if (type === operatorModule.ResourceEventType.Deleted) this.#index.delete(key);
+    if (type === operatorModule.ResourceEventType.Deleted) this.#forget(key);
     else {
       const parsed = traceSchema.safeParse(object);
       if (!parsed.success) {
@@ -267,7 +291,7 @@ export class ServiceTraceOperator extends Operator {
         return;
       }
       const { uid, generation, creationTimestamp, deletionTimestamp } = object.metadata ?? {};
-      isChanged = this.#index.set(key, {
+      isChanged = this.#seen(key, {
         metadata: {
           ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }),
           ...(uid === undefined ? {} : { uid }),
@@ -331,10 +355,48 @@ export class ServiceTraceOperator extends Operator {
 
   /** What was just read is newer than what the watch has reported, or as new. */
   #indexed(key: string, trace: ServiceTrace | undefined): ServiceTrace | undefined {
-    if (trace === undefined) this.#index.delete(key);
-    else this.#index.set(key, trace);
+    if (trace === undefined) this.#forget(key);
+    else this.#seen(key, trace);
     return trace;
   }
+
+  /** @returns whether there is something to do */
+  #seen(key: string, trace: SeenTrace): boolean {
+    this.#counter.set(key, {
+      mode: trace.spec.mode === 'Watch' ? 'Watch' : 'Once',
+      state: trace.spec.suspend === true ? 'Suspended' : isActive(trace) ? 'Active' : 'Finished',
+      conditions: trace.status?.conditions ?? [],
+      findings: trace.status?.findings ?? [],
+    });
+    return this.#index.set(key, trace);
+  }
+
+  #forget(key: string): void {
+    this.#counter.delete(key);
+    this.#index.delete(key);
+  }
+}
+
+/** Measures how long collections take. */
+function timed(engine: TraceEngine, observer: OperatorObserver): TraceEngine['trace'] {
+  return async (request) => {
+    const began = performance.now();
+    const end = (result: 'success' | 'failure'): void => {
+      observer.onCollection(
+        request.spec.mode === 'Watch' ? 'Watch' : 'Once',
+        (performance.now() - began) / 1000,
+        request.signal?.aborted === true ? 'ended' : result,
+      );
+    };
+    try {
+      const result = await engine.trace(request);
+      end('success');
+      return result;
+    } catch (error) {
+      end('failure');
+      throw error;
+    }
+  };
 }
 
 const eventNames = { ADDED: 'Added', MODIFIED: 'Modified', DELETED: 'Deleted' } as const;

@@ -17,6 +17,8 @@ export interface WorkQueueOptions {
    * @param giveUpPlace lets another key be worked on meanwhile, for work that only waits
    */
   readonly work: (key: string, giveUpPlace: () => void) => Promise<{ readonly again?: number }>;
+  /** The key waited so long for its turn, in milliseconds. */
+  readonly onTurn?: (milliseconds: number) => void;
   readonly onFailure: (key: string, error: unknown, retryMilliseconds: number) => void;
 }
 
@@ -96,8 +98,11 @@ export class WorkQueue {
     const { once, recurring } = group;
     const lane = once.size === 0 || (group.isTurnOfRecurring && recurring.size > 0) ? recurring : once;
     group.isTurnOfRecurring = lane === once;
-    const [key] = lane.keys();
-    if (key !== undefined) lane.delete(key);
+    const [[key, since] = [undefined, 0]] = lane;
+    if (key !== undefined) {
+      lane.delete(key);
+      this.#options.onTurn?.(Date.now() - since);
+    }
     this.#waiting.delete(name);
     if (once.size + recurring.size > 0) this.#waiting.set(name, group);
     return key;

@@ -66,6 +66,9 @@ const modules: readonly ProgramModule[] = [
   },
 ];
 
+/** Not part of the cluster: Prometheus' own checks of alert rules and of metrics, as promtool runs them. */
+const promcheckModule: ProgramModule = { name: 'promcheck', packages: ['.'] };
+
 /** Programs that are there after the build, by name, with their full paths. */
 export interface Programs {
   readonly testpod: string;
@@ -211,6 +214,32 @@ async function compile(
  * @throws {Error} with the compiler's last lines when a module does not compile
  */
 export async function buildPrograms(options: BuildOptions = {}): Promise<Programs> {
+  const directoryOf = await buildModules(modules, options);
+  const program = (module: string, name = module): string => join(directoryOf(module), name);
+  return {
+    testpod: program('testpod'),
+    hosttool: program('hosttool'),
+    etcd: program('etcd'),
+    containerd: program('containerd'),
+    shim: program('containerd', 'containerd-shim-runc-v2'),
+    ctr: program('containerd', 'ctr'),
+    coredns: program('coredns'),
+    kubernetes: program('kubernetes'),
+    kubernetesDirectory: directoryOf('kubernetes'),
+  };
+}
+
+/** @returns the full path of promcheck (programs/promcheck/main.go). @throws {Error} as `buildPrograms` */
+export async function buildPromcheck(options: BuildOptions = {}): Promise<string> {
+  const directoryOf = await buildModules([promcheckModule], options);
+  return join(directoryOf(promcheckModule.name), promcheckModule.name);
+}
+
+/** @returns where the programs of each module are */
+async function buildModules(
+  modules: readonly ProgramModule[],
+  options: BuildOptions,
+): Promise<(name: string) => string> {
   const { stdout: goVersion } = await execa('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH'], { cwd: import.meta.dirname });
   const directories = new Map<string, string>();
   for (const module of modules) {
@@ -236,16 +265,5 @@ export async function buildPrograms(options: BuildOptions = {}): Promise<Program
   }
   const now = new Date();
   for (const directory of directories.values()) utimesSync(directory, now, now);
-  const program = (module: string, name = module): string => join(directoryOf(module), name);
-  return {
-    testpod: program('testpod'),
-    hosttool: program('hosttool'),
-    etcd: program('etcd'),
-    containerd: program('containerd'),
-    shim: program('containerd', 'containerd-shim-runc-v2'),
-    ctr: program('containerd', 'ctr'),
-    coredns: program('coredns'),
-    kubernetes: program('kubernetes'),
-    kubernetesDirectory: directoryOf('kubernetes'),
-  };
+  return directoryOf;
 }

@@ -166,6 +166,8 @@ describe('the operator may not', () => {
     ['create', 'events', '-n', 'default'],
     ['list', 'events.events.k8s.io', '-n', 'default'],
     ['delete', 'events.events.k8s.io', '-n', 'default'],
+    ['create', 'tokenreviews.authentication.k8s.io'],
+    ['create', 'subjectaccessreviews.authorization.k8s.io'],
     ['create', 'clusterrolebindings.rbac.authorization.k8s.io'],
   ];
   for (const question of refused) {

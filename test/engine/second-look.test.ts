@@ -105,6 +105,7 @@ beforeEach(async () => {
       ask: async ({ name }) => ask(name),
       capture: async () => undefined,
       keepClean: () => undefined,
+      counts: () => ({ probes: 0, starting: 0, sessions: 0 }),
       release: async () => undefined,
       close: async () => undefined,
     }),

@@ -33,6 +33,7 @@ function engineOf(answers: readonly (() => void)[]): TraceEngine {
     capture: async () => [],
     keepClean: () => undefined,
     sawEndpointSlice: () => undefined,
+    probeCounts: () => ({ probes: 0, starting: 0, sessions: 0 }),
     release: async () => undefined,
     close: async () => undefined,
   };
