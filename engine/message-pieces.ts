@@ -51,8 +51,16 @@ function partsOf(value: unknown, most: number): number {
   if (typeof value === 'string') return 1 + Math.floor(value.length / partLength);
   if (typeof value !== 'object' || value === null) return 1;
   let parts = 1;
-  for (const item of Array.isArray(value) ? (value as readonly unknown[]) : Object.values(value)) {
-    parts += partsOf(item, most - parts);
+  if (Array.isArray(value)) {
+    for (const item of value as readonly unknown[]) {
+      parts += partsOf(item, most - parts);
+      if (parts > most) break;
+    }
+    return parts;
+  }
+  // A key at a time, and no list of the values: each of ten thousands of records is asked.
+  for (const key in value) {
+    parts += partsOf((value as Readonly<Record<string, unknown>>)[key], most - parts);
     if (parts > most) break;
   }
   return parts;

@@ -41,7 +41,12 @@ export function findChainCycle(
         return { chains: [...chains.slice(chains.indexOf(jump.to)), jump.to], line: jump.line };
       }
       if (done.has(jump.to)) continue;
-      path.push({ chain: jump.to, jumps: jumpsOf(jump.to), next: 0 });
+      const jumps = jumpsOf(jump.to);
+      if (jumps.length === 0) {
+        done.add(jump.to);
+        continue;
+      }
+      path.push({ chain: jump.to, jumps, next: 0 });
       onPath.add(jump.to);
     }
   }

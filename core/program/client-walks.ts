@@ -1,5 +1,5 @@
 /** Packets of all kinds of clients to one frontend, through a node's rules. */
-import { oncePerAll } from '../lib/once-per.ts';
+import { oncePer } from '../lib/once-per.ts';
 import { chainEntered } from '../evaluate/action.ts';
 import { reachableAddresses } from '../net/address.ts';
 import type { Packet, Leaf, WalkResult } from '../evaluate/walk.ts';
@@ -87,6 +87,7 @@ export function isSent({ verdict }: Leaf): boolean {
 /** The Service's own chains that the packets came to, and those that their rules jump to, whether any packet gets there or not. */
 function reachedChains(rules: NodeRules, walks: readonly WalkResult[]): string[] {
   const reached = new Set<string>();
+  const kubeChains = kubeChainsOf(rules.kindOf);
   for (const { steps } of walks)
     for (const step of steps) {
       const chain = chainEntered(step);
@@ -94,15 +95,20 @@ function reachedChains(rules: NodeRules, walks: readonly WalkResult[]): string[]
     }
   for (const chain of reached) {
     const summaries = rules.chain(chain);
-    if (summaries !== undefined) for (const next of kubeChainsOf(summaries, rules.kindOf)) reached.add(next);
+    if (summaries !== undefined) for (const next of kubeChains(summaries)) reached.add(next);
   }
   return [...reached];
 }
 
 /** The chains of Services that a chain's rules jump to; several nodes may share the summaries of a chain. */
-const kubeChainsOf = oncePerAll((summaries: readonly RuleSummary[], kindOf: NodeRules['kindOf']) =>
-  summaries.flatMap(({ chains }) => chains.filter((next) => kindOf(next) !== undefined)),
+const kubeChainsOf = oncePer((kindOf: NodeRules['kindOf']) =>
+  oncePer((summaries: readonly RuleSummary[]): readonly string[] => {
+    const found = summaries.flatMap(({ chains }) => chains.filter((next) => kindOf(next) !== undefined));
+    return found.length === 0 ? none : found;
+  }),
 );
+
+const none: readonly never[] = [];
 
 export function sentTargets(leaves: readonly Leaf[]): { readonly address: string; readonly port: number }[] {
   return leaves.flatMap(({ dnat }) => dnat ?? []);

@@ -85,10 +85,11 @@ function loopingIptables(report: NodeReport): Lost[] {
       });
     for (const [service, records] of Map.groupBy(ours, (record) => record.service)) {
       const ofService = new Map(records.map((record) => [record.chain, jumpsOfRecord(record)]));
-      const together: Jumps = (chain) => [
-        ...(ofService.get(chain) ?? []),
-        ...(alone === undefined ? (ofOthers.get(chain) ?? []) : []),
-      ];
+      const together: Jumps = (chain) => {
+        const own = ofService.get(chain) ?? none;
+        const other = (alone === undefined ? ofOthers.get(chain) : undefined) ?? none;
+        return other.length === 0 ? own : [...own, ...other];
+      };
       const chains = circle([...ofService.keys()], together);
       if (chains === undefined) continue;
       lost.push({
@@ -113,9 +114,12 @@ function jumpsOfRecord(
   return jumpsOf(record.kind === 'dispatchReferences' ? dispatchRules(record) : rulesOfRecord(record));
 }
 
-const jumpsOf = oncePer((rules: readonly IptablesRule[]): readonly string[] =>
-  rules.flatMap(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [])),
-);
+const jumpsOf = oncePer((rules: readonly IptablesRule[]): readonly string[] => {
+  const found = rules.flatMap(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto' ? target.chain : []));
+  return found.length === 0 ? none : found;
+});
+
+const none: readonly never[] = [];
 
 function loopingNftables(report: NodeReport): Lost[] {
   const ofTable = ({ service, family }: { readonly service: string; readonly family: string }): string =>
