@@ -259,6 +259,16 @@ export const commands = {
           conflicts: [{ with: ['from'], why: "one client's packet path has every rule" }],
         },
       ),
+      changes: bool(
+        'The last change of its EndpointSlices: when each node had it, what it changed in the rules, what conntrack keeps',
+        {
+          conflicts: [
+            { with: ['from', 'to', 'node', 'all', 'connect'], why: 'a change is shown whole, and on all nodes' },
+            { with: ['bundle'], why: 'a recorded trace is of one moment' },
+            { with: ['probe-namespace', 'probe-image'], why: 'the operator follows the changes' },
+          ],
+        },
+      ),
       connect: connectOnce,
       output: textOutput,
       ...source,

@@ -376,6 +376,7 @@ export function readExplainRequest(values: Values): ExplainRequest {
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to: readTo(to) }),
     all: values['all'] === true,
+    changes: flag(values, 'changes'),
     output: choice(values, 'output', textFormats, 'text'),
   };
 }

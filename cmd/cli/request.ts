@@ -159,6 +159,8 @@ export interface ExplainRequest extends CommonRequest {
   readonly connect: TraceRequest['connect'];
   /** Every rule, where of many alike endpoints one is written out else. */
   readonly all: boolean;
+  /** The last change of the EndpointSlices instead of the rules. */
+  readonly changes: boolean;
   readonly output: (typeof textFormats)[number];
 }
 

@@ -86,6 +86,7 @@ interface Explanation {
  * @throws ClusterError where the user may neither collect nor ask the operator
  */
 export async function runExplain(request: ExplainRequest, io: Io, connectTo?: typeof connect): Promise<number> {
+  if (request.changes) return explainLastChange(request, io, connectTo);
   const reading = await readService(
     request,
     {
@@ -113,6 +114,35 @@ export async function runExplain(request: ExplainRequest, io: Io, connectTo?: ty
   return nodes.some(({ packetPaths }) => packetPaths?.some(({ faults }) => faults.length > 0) === true)
     ? exitStatus.findings
     : exitStatus.ok;
+}
+
+/** @returns 5 where some node is not known to have the change */
+async function explainLastChange(
+  { origin, flags, output, color }: ExplainRequest,
+  io: Io,
+  connectTo?: typeof connect,
+): Promise<number> {
+  // combinations.ts refuses recorded traces.
+  if (origin.kind === 'bundle') throw new UsageError('A recorded trace is of one moment: it has no changes.');
+  const [{ connect: connectHere }, { traceWithChange }, { changeToExplain, explainChange }, { printChange }] =
+    await Promise.all([
+      import('../cluster/cluster-client.ts'),
+      import('../sources/last-change.ts'),
+      import('../../core/explain/explain-change.ts'),
+      import('../printers/slice-change.ts'),
+    ]);
+  const clusterClient = (connectTo ?? connectHere)(flags, io.env, (line) => {
+    io.stderr.write(`${line}\n`);
+  });
+  const { status = {}, metadata } = await traceWithChange(clusterClient, origin, io);
+  const change = changeToExplain(status.convergence ?? {});
+  if (change === undefined) throw new UsageError(`No change of the EndpointSlices of ${origin.service} is known.`);
+  const service = `${metadata.namespace ?? clusterClient.namespace}/${origin.service}`;
+  const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
+  writeResult(io, output, { service, change, explanation: explainChange(change, status) }, (shown) =>
+    printChange(shown.service, shown.explanation, { width: widthOf(io), paint }),
+  );
+  return change.lag.pending > 0 ? exitStatus.partial : exitStatus.ok;
 }
 
 interface Explained {
