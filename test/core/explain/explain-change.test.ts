@@ -48,7 +48,9 @@ describe('explainChange', () => {
     expect(sentences({ ...change, conntrack: [gone] }, 'conntrack')).toEqual([
       'Up to 7 entries to 10.244.9.9:8080 were left until 11:00:05 UTC; none at 11:00:09 UTC.',
     ]);
-    expect(sentences({ ...change, conntrack: [] }, 'conntrack')).toEqual(['No entry to what went was seen after the change.']);
+    expect(sentences({ ...change, conntrack: [] }, 'conntrack')).toEqual([
+      'No entry to what went was seen after the change.',
+    ]);
   });
 
   it('counts the changes of a minute', () => {
