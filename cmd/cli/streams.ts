@@ -1,6 +1,6 @@
 /** The streams of the process as commands see them: nothing leaves by them that a terminal would obey but our own colours. */
 import type { OutputStream } from './io.ts';
-import { ownLine, ownText } from '../../core/lib/visible.ts';
+import { ownText, visibleLine } from '../../core/lib/visible.ts';
 
 /** Takes the updating line of a terminal away. */
 export const eraseLine = '\r\u001b[K';
@@ -19,7 +19,7 @@ export function textStream(stream: OutputStream): OutputStream {
   };
 }
 
-/** A stream of messages: each that is written is one line, whatever stands in it. */
+/** A stream of messages: each that is written is one line, whatever stands in it, and none has a colour, which would be of a text that it quotes. */
 export function messageStream(stream: OutputStream): OutputStream {
   return {
     get isTTY() {
@@ -29,6 +29,8 @@ export function messageStream(stream: OutputStream): OutputStream {
       return stream.columns;
     },
     write: (text) =>
-      stream.write(text === eraseLine ? text : text.endsWith('\n') ? `${ownLine(text.slice(0, -1))}\n` : ownLine(text)),
+      stream.write(
+        text === eraseLine ? text : text.endsWith('\n') ? `${visibleLine(text.slice(0, -1))}\n` : visibleLine(text),
+      ),
   };
 }

@@ -625,7 +625,7 @@ describe('visible text', () => {
     expect(visible(dirty).map).toBe(dirty.map);
   });
 
-  it('leaves our own colours, in lines and messages', () => {
+  it('leaves our own colours in lines, and none in messages', () => {
     const painted = '\u001b[1mService\u001b[22m \u001b[38;5;196mbad\u001b[39m\n';
     expect(ownText(painted)).toBe(painted);
     let text = '';
@@ -646,7 +646,11 @@ describe('visible text', () => {
     refusals.write(eraseLine);
     refusals.write('one\ntwo\n');
     refusals.write(`${eraseLine}three\n`);
-    expect(messages).toBe(`${eraseLine}${String.raw`one\ntwo`}\n${String.raw`\r\x1b[K`}three\n`);
+    // What a message quotes may look like ours: a rule, a name of a file.
+    refusals.write('line 3: \u001b[31mfour\u001b[39m\n');
+    expect(messages).toBe(
+      `${eraseLine}${String.raw`one\ntwo`}\n${String.raw`\r\x1b[K`}three\n${String.raw`line 3: \x1b[31mfour\x1b[39m`}\n`,
+    );
   });
 
   it('is safe, whatever the text, and for programs the same text', () => {
