@@ -23,7 +23,6 @@ import { createProgress } from '../cli/progress.ts';
 import type { SimulateRequest } from '../cli/request.ts';
 import { shareText } from '../tables/words.ts';
 import { fileTrouble } from '../cli/file-errors.ts';
-import { withoutLoopingChains } from '../../core/program/looping-chains.ts';
 import { familyOf } from '../../core/net/family.ts';
 import { checkClient } from '../cluster/find-client.ts';
 import { clientsOf } from '../tables/client-packet-paths.ts';
@@ -76,7 +75,7 @@ export async function runSimulate(
     progress,
     io,
   );
-  return walkBundle({ ...bundle, answers: withoutLoopingChains(bundle.answers) }, request, io);
+  return walkBundle(bundle, request, io);
 }
 
 /** What one node, or several that do the very same, do with the packet. The keys of design.md, in its order; others script against them. */

@@ -1,6 +1,6 @@
 /** A trace that was recorded to a file, judged again by this version. */
 import { statusInputOf } from '../../core/status/input.ts';
-import { withoutLoopingChains } from '../../core/program/looping-chains.ts';
+import { findLoopingChains } from '../../core/program/looping-chains.ts';
 import { readFile } from 'node:fs/promises';
 import { canonicalAddress } from '../../core/net/address.ts';
 import { InvalidBundleError, parseBundle, type Bundle } from '../../core/wire/bundle.ts';
@@ -70,7 +70,7 @@ function placesOf(client: string, { answers, cluster, desired }: Bundle): NonNul
   throw new UsageError(`${client} is not an IP address, and the bundle knows no pod of this name`);
 }
 
-/** @throws UsageError where the file cannot be read, or is not a bundle */
+/** @throws UsageError where the file cannot be read, is not a bundle, or holds rules that no kernel does */
 export async function readBundle(file: string): Promise<Bundle> {
   let text: string;
   try {
@@ -82,7 +82,12 @@ export async function readBundle(file: string): Promise<Bundle> {
   }
   try {
     const bundle = parseBundle(text);
-    return { ...bundle, answers: withoutLoopingChains(bundle.answers) };
+    const looping = findLoopingChains(bundle.answers);
+    if (looping === undefined) return bundle;
+    const { node, chains } = looping;
+    throw new UsageError(
+      `--bundle ${file}: on ${node}, the rules jump in a circle, ${chains.join(' -> ')}, which no kernel takes: the file was altered; record it again.`,
+    );
   } catch (error) {
     if (error instanceof InvalidBundleError)
       throw new UsageError(`--bundle ${file}: ${error.message}`, { cause: error });

@@ -1,4 +1,5 @@
 /** Collects a Service's trace in this process, before any of it is judged: what `record` writes and `simulate` walks. */
+import { withoutLoopingChains } from '../../core/program/looping-chains.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
 import type { CollectSpec, FromSpec } from '../../core/api/service-trace.ts';
 import type { TraceEngine } from '../../engine/trace-engine.ts';
@@ -76,7 +77,8 @@ export async function collectBundle(
       namespace,
       spec,
       desired,
-      answers,
+      // What was read while the rules changed is recorded as not read: a file of rules that no kernel holds is refused.
+      answers: withoutLoopingChains(answers),
       nodes: answers.map(({ node }) => node),
       ...(cluster === undefined ? {} : { cluster }),
       nodeZones,

@@ -3,7 +3,6 @@
  * own rights, or, where those do not suffice, the status of a trace that the operator collects.
  */
 import type { Bundle } from '../../core/wire/bundle.ts';
-import { withoutLoopingChains } from '../../core/program/looping-chains.ts';
 import type { CollectSpec, ServiceTrace } from '../../core/api/service-trace.ts';
 import { readBundle } from './bundle.ts';
 import type { connect as connectToCluster } from '../cluster/cluster-client.ts';
@@ -67,8 +66,7 @@ export async function readService(
     const { traceWithPodConnections } = await import('./pod-connections.ts');
     return { kind: 'trace', trace: await traceWithPodConnections(clusterClient, trace, from.pod), lacking };
   }
-  const { bundle: collected } = await collectBundle(clusterClient, asked, createProgress(io.stderr), io);
-  const bundle = { ...collected, answers: withoutLoopingChains(collected.answers) };
+  const { bundle } = await collectBundle(clusterClient, asked, createProgress(io.stderr), io);
   if (!connectsFromPod) return { kind: 'bundle', bundle };
   const { bundleWithPodConnections } = await import('./pod-connections.ts');
   return { kind: 'bundle', bundle: await bundleWithPodConnections(clusterClient, bundle) };

@@ -23,12 +23,30 @@ export function withoutLoopingChains(answers: readonly NodeAnswer[]): readonly N
   return all.every((answer, index) => answer === answers[index]) ? answers : all;
 }
 
+export interface LoopingChains {
+  readonly node: string;
+  /** In the order of their jumps; the last one is the first. */
+  readonly chains: readonly string[];
+}
+
+/** The first circle of them all. */
+export function findLoopingChains(answers: readonly NodeAnswer[]): LoopingChains | undefined {
+  for (const answer of answers) {
+    const [first] = lostOf(answer);
+    if (first !== undefined) return { node: answer.node, chains: first.chains };
+  }
+  return undefined;
+}
+
 /** A report is never changed: the same one is looked through once. */
+const lostOf = oncePer((answer: NodeAnswer): readonly Lost[] =>
+  'report' in answer ? [...loopingIptables(answer.report), ...loopingNftables(answer.report)] : [],
+);
+
 const cleared = oncePer((answer: NodeAnswer): NodeAnswer => {
-  if (!('report' in answer)) return answer;
+  const lost = lostOf(answer);
+  if (!('report' in answer) || lost.length === 0) return answer;
   const { report } = answer;
-  const lost = [...loopingIptables(report), ...loopingNftables(report)];
-  if (lost.length === 0) return answer;
   const gone = new Set<NodeReportRecord>(lost.flatMap(({ records }) => records));
   return {
     ...answer,
@@ -40,6 +58,7 @@ const cleared = oncePer((answer: NodeAnswer): NodeAnswer => {
 });
 
 interface Lost {
+  readonly chains: readonly string[];
   /** Of the table. */
   readonly records: readonly NodeReportRecord[];
   readonly unread: RecordOf<'unread'>;
@@ -74,6 +93,7 @@ function loopingIptables(report: NodeReport): Lost[] {
     const lost: Lost[] = [];
     if (alone !== undefined)
       lost.push({
+        chains: alone,
         records: others,
         unread: {
           kind: 'unread',
@@ -93,6 +113,7 @@ function loopingIptables(report: NodeReport): Lost[] {
       const chains = circle([...ofService.keys()], together);
       if (chains === undefined) continue;
       lost.push({
+        chains,
         records,
         unread: {
           kind: 'unread',
@@ -148,6 +169,7 @@ function loopingNftables(report: NodeReport): Lost[] {
     if (found === undefined) return [];
     return [
       {
+        chains: found,
         records: [...records, ...(elements.get(key) ?? [])],
         unread: {
           kind: 'unread',
