@@ -17,6 +17,7 @@ import type { CaptureRequest } from '../core/capture/request.ts';
 import { decodeReport } from './decode-report.ts';
 import { NodeReportError, type NodeAnswer } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
+import { plural } from '../core/lib/plural.ts';
 import { version } from '../core/lib/version.ts';
 import { describeRefusal } from '../core/api/refusal.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
@@ -24,12 +25,15 @@ import { pauseAfter } from './back-off.ts';
 import { noEngineObserver, type EngineObserver, type ProbeCounts } from './engine-observer.ts';
 import type { Log } from './log.ts';
 import { NodePlaces, NodeSlowError } from './node-places.ts';
+import { ProbeStarts } from './probe-starts.ts';
 import { NodeReadings, type Reading } from './node-readings.ts';
 import { NodeSession, SessionUnusableError } from './node-session.ts';
 import type { TracedNode } from './observe.ts';
 import { execProbe, openSession, ProbeExecError, streamProbe } from './probe-exec.ts';
 import {
+  activeDeadlineSeconds,
   alteration,
+  commonProbeLabels,
   probeLabels,
   probePod,
   startEvent,
@@ -44,6 +48,10 @@ export interface NodeProbesOptions extends ProbePodOptions {
   readonly idleSeconds: number;
   /** Probes that are asked, or made, at the same time; waiting for one to start costs nothing, and is not limited. */
   readonly maxConcurrent: number;
+  /** Probes that are started at the same time, at the time of the call; default: without bound. */
+  readonly maxStarting?: () => number;
+  /** Probes that there are at the same time; default: without bound. */
+  readonly maxProbes?: number;
   /** How long `close` waits for the end of the probes; default 5 s. */
   readonly endTimeoutMilliseconds?: number;
   /** A node that takes longer than this to start its probe, or to answer, is reported as slow; default 3 s. */
@@ -59,10 +67,13 @@ export interface NodeProbesOptions extends ProbePodOptions {
 class NoAnswerError extends Error {
   override readonly name = 'NoAnswerError';
   readonly reason: string;
+  /** The node's own kubelet could not start its probe: that is not tried again at once. */
+  readonly isOfNode: boolean;
 
-  constructor(reason: string, message: string) {
+  constructor(reason: string, message: string, isOfNode = false) {
     super(message);
     this.reason = reason;
+    this.isOfNode = isOfNode;
   }
 }
 
@@ -84,6 +95,10 @@ const defaultEndTimeoutMilliseconds = 5_000;
 const requestTimeoutMilliseconds = 10_000;
 /** How often our pods are listed, to find those that nobody needs. */
 const sweepMilliseconds = 60_000;
+/** How often those of other instances are, of which the one that made them may be gone for good. */
+const sweepOthersMilliseconds = 3600_000;
+/** A probe ends by its own deadline; a kubelet that is gone reports no end. */
+const deadMilliseconds = (activeDeadlineSeconds + 600) * 1000;
 const sweepRetries = { first: 1000, last: 30_000 };
 const closeRetries = { first: 200, last: 1000 };
 const watchRetries = { first: 1000, last: 15_000 };
@@ -122,6 +137,7 @@ export class NodeProbes {
   /** Nodes whose pod is being created: the watch may report it before its creation is answered. */
   readonly #creating = new Set<string>();
   readonly #places: NodePlaces;
+  readonly #starts: ProbeStarts;
   /** Nodes that were not ready when they were asked the last time. */
   readonly #notReady = new Set<string>();
   /** By node; what connects has a lane of its own, for it takes seconds. */
@@ -139,6 +155,7 @@ export class NodeProbes {
   #sweepTimer: NodeJS.Timeout | undefined;
   #sweepDue = 0;
   #sweepFailures = 0;
+  #sweptOthersAt = -Infinity;
   #isKeptClean = false;
   #watchFailures = 0;
   #closed = false;
@@ -149,6 +166,7 @@ export class NodeProbes {
     this.#observer = options.observer ?? noEngineObserver;
     this.#limit = pLimit(options.maxConcurrent);
     this.#pods = kubeConfig.makeApiClient(CoreV1Api);
+    this.#starts = new ProbeStarts({ most: options.maxStarting ?? (() => Infinity) });
     this.#places = new NodePlaces({
       places: options.maxConcurrent,
       slowPlaces,
@@ -167,8 +185,13 @@ export class NodeProbes {
    * @param onWaiting gets why the probe does not run yet
    */
   async ask(node: TracedNode, request: ProbeRequest, onWaiting: OnWaiting, signal?: AbortSignal): Promise<NodeAnswer> {
-    if (node.isReady) this.#notReady.delete(node.name);
-    else this.#notReady.add(node.name);
+    if (node.notLookedAt !== undefined) {
+      this.#observer.onNoAnswer(node.notLookedAt.reason);
+      return { node: node.name, state: 'Failed', ...node.notLookedAt };
+    }
+    if (node.isReady) {
+      if (this.#notReady.delete(node.name)) this.#starts.forget(node.name);
+    } else this.#notReady.add(node.name);
     this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 0) + 1);
     try {
       for (let attempt = 1; ; attempt += 1) {
@@ -202,9 +225,7 @@ export class NodeProbes {
           : `the node is not ready (kubectl describe node ${node.name} shows why): `;
       return { node: node.name, state: 'Failed', reason, message: `${prefix}${messageOf(error)}` };
     } finally {
-      this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 1) - 1);
-      this.#lastUsed.set(node.name, Date.now());
-      this.#watchIdle();
+      this.#done(node.name);
     }
   }
 
@@ -361,10 +382,16 @@ export class NodeProbes {
     } catch (error) {
       return messageOf(error);
     } finally {
-      this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 1) - 1);
-      this.#lastUsed.set(node.name, Date.now());
-      this.#watchIdle();
+      this.#done(node.name);
     }
+  }
+
+  #done(node: string): void {
+    this.#inUse.set(node, (this.#inUse.get(node) ?? 1) - 1);
+    this.#lastUsed.set(node, Date.now());
+    this.#watchIdle();
+    // Who waits for room may take it.
+    if (this.#options.maxProbes !== undefined) this.#wake();
   }
 
   /** Ends every probe that is not being asked right now. */
@@ -407,6 +434,8 @@ export class NodeProbes {
     const present = this.#pod(node.name);
     if (present?.metadata?.name !== undefined && unusableReason(present) === undefined && isRunning(present))
       return present.metadata.name;
+    const refusal = this.#starting.has(node.name) ? undefined : this.#refusal(node);
+    if (refusal !== undefined) throw refusal;
     const start = this.#starting.get(node.name) ?? this.#begin(node);
     start.waiters.add(onWaiting);
     onWaiting(start.last.reason, start.last.message);
@@ -433,6 +462,18 @@ export class NodeProbes {
     return pod?.metadata?.uid === made?.uid ? pod : undefined;
   }
 
+  /** Why nobody begins to start the node's probe now. */
+  #refusal({ name, isKubeletSilent }: TracedNode): NoAnswerError | undefined {
+    // A pod that is there already may still run: it is asked.
+    if (isKubeletSilent === true)
+      return new NoAnswerError(
+        'NodeNotReady',
+        `not looked at: its kubelet gives no sign of life, so no probe can start there; kubectl describe node ${name} shows since when`,
+      );
+    const before = this.#starts.refusal(name);
+    return before === undefined ? undefined : new NoAnswerError(before.reason, before.message);
+  }
+
   #begin(node: TracedNode): Start {
     const { promise: running, resolve, reject } = Promise.withResolvers<string>();
     const start: Start = {
@@ -448,15 +489,45 @@ export class NodeProbes {
     this.#starting.set(node.name, start);
     // Whoever waits for it hears of a failure; where nobody does any more, nobody has to.
     running.catch(() => undefined);
-    this.#start(node, start)
+    this.#startInTurn(node, start)
       .finally(() => this.#starting.delete(node.name))
       .then(resolve, reject);
     return start;
   }
 
+  async #startInTurn(node: TracedNode, start: Start): Promise<string> {
+    await this.#ensureInformer();
+    if (this.#starts.isFull) {
+      start.last = { reason: 'ProbeQueued', message: 'its probe waits until others have started' };
+      for (const notify of start.waiters) notify(start.last.reason, start.last.message);
+    }
+    const leave = await this.#starts.turn();
+    try {
+      const name = await this.#start(node, start);
+      this.#starts.forget(node.name);
+      return name;
+    } catch (error) {
+      if (error instanceof NoAnswerError && error.isOfNode) this.#starts.failed(node.name, error);
+      throw error;
+    } finally {
+      leave();
+    }
+  }
+
+  /** Where there are as many probes as may be, the one that was idle the longest ends. @returns whether one more may be made */
+  #makeRoom(): boolean {
+    const { maxProbes = Infinity } = this.#options;
+    if (this.#made.size + this.#creating.size < maxProbes) return true;
+    const [idle] = [...this.#made.keys()]
+      .filter((node) => (this.#inUse.get(node) ?? 0) === 0)
+      .sort((one, other) => (this.#lastUsed.get(one) ?? 0) - (this.#lastUsed.get(other) ?? 0));
+    if (idle === undefined) return false;
+    void this.#end(idle);
+    return true;
+  }
+
   /** Level-based: looks at the pod after each change of any probe's pod, and does the one thing that is next. */
   async #start(node: TracedNode, start: Start): Promise<string> {
-    await this.#ensureInformer();
     const timeout = node.isReady ? startTimeoutMilliseconds : notReadyTimeoutMilliseconds;
     const begun = Date.now();
     const end = begun + timeout;
@@ -465,6 +536,16 @@ export class NodeProbes {
     for (;;) {
       if (this.#closed || start.waiters.size === 0) throw new NoAnswerError('Aborted', 'the collection was ended');
       if (!this.#made.has(node.name)) {
+        if (!this.#makeRoom()) {
+          const left = end - Date.now();
+          if (left <= 0)
+            throw new NoAnswerError(
+              'TooManyProbes',
+              `not looked at: there are ${plural(this.#made.size, 'probe')}, as many as the operator's MAX_PROBES admits, and all are asked; choose fewer nodes with spec.nodes`,
+            );
+          await this.#change(left);
+          continue;
+        }
         await this.#create(node);
         isNew = true;
       }
@@ -474,7 +555,7 @@ export class NodeProbes {
         await this.#end(node.name);
         const problem = startProblem(pod);
         // One that was made just now shows why it cannot run; any other has done its time, and is recreated.
-        if (isNew && problem !== undefined) throw new NoAnswerError(problem.reason, problem.message);
+        if (isNew && problem !== undefined) throw new NoAnswerError(problem.reason, problem.message, true);
         this.#options.log.info(`its probe is recreated: ${unusable}`, { node: node.name });
         continue;
       }
@@ -485,6 +566,7 @@ export class NodeProbes {
           throw new NoAnswerError(
             'ProbeAltered',
             `an admission webhook changed its probe (${altered}); exempt namespace ${this.#options.namespace} from it`,
+            true,
           );
         }
         if (isRunning(pod) && pod.metadata?.name !== undefined) return pod.metadata.name;
@@ -503,7 +585,7 @@ export class NodeProbes {
       if (left <= 0) {
         // Where the watch shows nothing of it, it may be gone.
         if (pod === undefined) await this.#end(node.name);
-        throw new NoAnswerError(start.last.reason, `${start.last.message} (waited ${String(timeout / 1000)} s)`);
+        throw new NoAnswerError(start.last.reason, `${start.last.message} (waited ${String(timeout / 1000)} s)`, true);
       }
       // The kubelet reports some things in events only.
       await this.#change(Math.min(left, eventsAfterMilliseconds));
@@ -581,7 +663,7 @@ export class NodeProbes {
   async #sweep(timeoutMilliseconds = requestTimeoutMilliseconds): Promise<number> {
     const { namespace, instance } = this.#options;
     const { items } = await withTimeout(
-      this.#pods.listNamespacedPod({ namespace, labelSelector: selectorOf(instance) }),
+      this.#pods.listNamespacedPod({ namespace, labelSelector: selectorOf(probeLabels(instance)) }),
       timeoutMilliseconds,
     );
     const needed = new Set([...this.#made.values()].map(({ uid }) => uid));
@@ -595,6 +677,27 @@ export class NodeProbes {
       }),
     );
     return unneeded.length;
+  }
+
+  /** Each hour: probes of other operators, or of runs of the plugin, that have ended, or should have long ago. */
+  async #sweepOthers(): Promise<void> {
+    if (!this.#isKeptClean || performance.now() - this.#sweptOthersAt < sweepOthersMilliseconds) return;
+    const { namespace, instance, log } = this.#options;
+    const { items } = await withTimeout(
+      this.#pods.listNamespacedPod({ namespace, labelSelector: selectorOf(commonProbeLabels) }),
+      requestTimeoutMilliseconds,
+    );
+    this.#sweptOthersAt = performance.now();
+    for (const { metadata, status } of items) {
+      const { name, uid, creationTimestamp, deletionTimestamp } = metadata ?? {};
+      const other = metadata?.labels?.['svctrace.io/instance'];
+      if (name === undefined || uid === undefined || other === undefined || other === instance) continue;
+      const isOver = status?.phase === 'Failed' || status?.phase === 'Succeeded';
+      const isDead = creationTimestamp !== undefined && Date.now() - creationTimestamp.getTime() > deadMilliseconds;
+      if (deletionTimestamp !== undefined || !(isOver || isDead)) continue;
+      log.info(`pod ${name}, a probe of another instance, has ended and is deleted`);
+      await this.#delete({ name, uid });
+    }
   }
 
   /** Looks for pods that nobody needs after the time; a nearer plan is kept. @param isForEver again each minute */
@@ -611,6 +714,7 @@ export class NodeProbes {
       this.#ensureInformer()
         .catch(() => undefined)
         .then(() => this.#sweep())
+        .then(() => this.#sweepOthers())
         .then(
           () => {
             if (this.#sweepFailures === before) this.#sweepFailures = 0;
@@ -652,7 +756,7 @@ export class NodeProbes {
   async #ensureInformer(): Promise<Informer<V1Pod> & ObjectCache<V1Pod>> {
     if (this.#informer === undefined) {
       const { namespace, instance } = this.#options;
-      const labelSelector = selectorOf(instance);
+      const labelSelector = selectorOf(probeLabels(instance));
       const informer = makeInformer(
         this.#kubeConfig,
         `/api/v1/namespaces/${namespace}/pods`,
@@ -749,8 +853,8 @@ function isOfRequest(error: unknown): boolean {
   );
 }
 
-function selectorOf(instance: string): string {
-  return Object.entries(probeLabels(instance))
+function selectorOf(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
 }
@@ -770,7 +874,16 @@ function createProblem(error: unknown, namespace: string): NoAnswerError {
     );
   }
   if (code === 403 && message.includes('exceeded quota'))
-    return new NoAnswerError('QuotaExceeded', `a quota of namespace ${namespace} refuses its probe: ${message}`);
+    return new NoAnswerError(
+      'QuotaExceeded',
+      `a quota of namespace ${namespace} refuses its probe: ${message}; kubectl -n ${namespace} get resourcequota shows it: a probe requests 10m CPU and 48Mi memory on each node`,
+    );
+  // The API server says in words alone who refused: a webhook, a webhook that does not answer, or a policy.
+  if (/admission webhook|failed calling webhook|ValidatingAdmissionPolicy/.test(message))
+    return new NoAnswerError(
+      'AdmissionRefused',
+      `admission refuses its probe: ${message}; exempt namespace ${namespace} from that webhook or policy, or change it`,
+    );
   if (code === 403)
     return new NoAnswerError('Forbidden', `its probe may not be created: ${describeRefusal(message) ?? message}`);
   if (code === 404)

@@ -170,6 +170,10 @@ export function protocolOf(text: string | undefined): Protocol {
 export interface TracedNode {
   readonly name: string;
   readonly isReady: boolean;
+  /** Its kubelet reports nothing: the node controller wrote that it is unknown whether the node is ready. */
+  readonly isKubeletSilent?: true;
+  /** Why no probe can be started there; absent where one can. */
+  readonly notLookedAt?: { readonly reason: string; readonly message: string };
   readonly zone?: string;
   readonly internalIPs: readonly string[];
 }
@@ -198,11 +202,35 @@ export function selectNodes(nodes: readonly V1Node[], spec: NodesSpec | undefine
   };
 }
 
-function tracedNodeOf({ metadata, status }: V1Node): TracedNode {
+/** A node that only stands for one: nothing of ours can run there, and what it does with packets cannot be read. */
+function notLookedAt({ metadata, spec }: V1Node): TracedNode['notLookedAt'] {
+  const labels = metadata?.labels ?? {};
+  const taints = (spec?.taints ?? []).map(({ key }) => key);
+  const kind =
+    labels['type'] === 'virtual-kubelet' || taints.includes('virtual-kubelet.io/provider')
+      ? 'a virtual node (virtual-kubelet)'
+      : labels['type'] === 'kwok' || taints.includes('kwok.x-k8s.io/node')
+        ? 'a simulated node (kwok)'
+        : labels['eks.amazonaws.com/compute-type'] === 'fargate' || taints.includes('eks.amazonaws.com/compute-type')
+          ? 'a Fargate node, which runs one pod and no pod of the host network'
+          : undefined;
+  return kind === undefined
+    ? undefined
+    : {
+        reason: 'NodeVirtual',
+        message: `not looked at: it is ${kind}, so no probe can run there; leave it out with spec.nodes`,
+      };
+}
+
+function tracedNodeOf(node: V1Node): TracedNode {
+  const { metadata, status } = node;
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;
   const zone = metadata?.labels?.['topology.kubernetes.io/zone'];
   return {
     name: metadata?.name ?? '',
-    isReady: status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false,
+    isReady: ready === 'True',
+    ...(ready === 'Unknown' ? { isKubeletSilent: true } : {}),
+    ...present({ notLookedAt: notLookedAt(node) }),
     ...(zone === undefined ? {} : { zone }),
     internalIPs: (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP').map(({ address }) => address),
   };

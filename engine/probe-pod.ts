@@ -19,7 +19,7 @@ export const probeCommand = ['/usr/local/bin/node', '/probe.mjs'] as const;
 export const sessionCommand = [...probeCommand, 'serve'] as const;
 
 /** A probe ends by itself after this time, in seconds, whether or not its operator still runs; it is recreated then. */
-const activeDeadlineSeconds = 3600;
+export const activeDeadlineSeconds = 3600;
 
 /** docs/privilege.md says what each is needed for; the cluster tests show that less does not do. */
 const capabilities = ['NET_ADMIN', 'NET_RAW'];
@@ -29,13 +29,15 @@ function probePodPrefix(node: string): string {
   return `svctrace-probe-${createHash('sha256').update(node).digest('hex').slice(0, 8)}-`;
 }
 
+/** Of the probes of all instances. */
+export const commonProbeLabels: Readonly<Record<string, string>> = {
+  'app.kubernetes.io/name': 'svctrace',
+  'app.kubernetes.io/component': 'probe',
+  'app.kubernetes.io/managed-by': 'svctrace',
+};
+
 export function probeLabels(instance: string): Record<string, string> {
-  return {
-    'app.kubernetes.io/name': 'svctrace',
-    'app.kubernetes.io/component': 'probe',
-    'app.kubernetes.io/managed-by': 'svctrace',
-    'svctrace.io/instance': instance,
-  };
+  return { ...commonProbeLabels, 'svctrace.io/instance': instance };
 }
 
 export function probePod(node: string, options: ProbePodOptions): V1Pod {
@@ -128,7 +130,7 @@ export function startProblem(pod: V1Pod): { readonly reason: string; readonly me
     return {
       reason: waiting.reason,
       message: isImage
-        ? `its probe's image ${pod.spec?.containers[0]?.image ?? ''} cannot be pulled there: ${message}`
+        ? `its probe's image ${pod.spec?.containers[0]?.image ?? ''} cannot be pulled there: ${message}; see that the name is right and the node may pull it (PROBE_IMAGE of the ConfigMap svctrace-operator)`
         : `its probe does not start: ${message}`,
     };
   }

@@ -7,6 +7,7 @@ import {
   type KubeConfig,
   type V1EndpointSlice,
 } from '@kubernetes/client-node';
+import { countOf, type CountOrPercent } from '../core/lib/count-or-percent.ts';
 import { present } from '../core/lib/present.ts';
 import type { ConntrackDetail } from '../core/status/conntrack-limit.ts';
 import { unconfirmed } from '../core/status/second-look.ts';
@@ -38,6 +39,10 @@ export interface TraceEngineOptions {
   readonly probeIdleSeconds?: number;
   /** Nodes that are asked at the same time; default 32. */
   readonly maxConcurrentNodes?: number;
+  /** Probes that are started at the same time: so many, or so many per cent of the cluster's nodes; default: without bound. */
+  readonly maxStartingProbes?: CountOrPercent;
+  /** Probes that there are at the same time; default: without bound. */
+  readonly maxProbes?: number;
   /** How long to wait before what a moment can have caused is looked for again; default 2000. */
   readonly againMilliseconds?: number;
   /** Distinguishes these probes from others in the same namespace; default operator. */
@@ -86,10 +91,14 @@ export function createTraceEngine(
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
   const networking = kubeConfig.makeApiClient(NetworkingV1Api);
-  const nodeCache = cachedByKey(
-    nodesFreshMilliseconds,
-    async () => (await core.listNode({ resourceVersion: '0' })).items,
-  );
+  const starting = options.maxStartingProbes;
+  /** Of the whole cluster, as they were listed last. */
+  let nodeCount = 0;
+  const nodeCache = cachedByKey(nodesFreshMilliseconds, async () => {
+    const { items } = await core.listNode({ resourceVersion: '0' });
+    nodeCount = items.length;
+    return items;
+  });
   const probes = makeProbes(kubeConfig, {
     namespace: options.probeNamespace,
     image: options.probeImage,
@@ -100,6 +109,8 @@ export function createTraceEngine(
     log: options.log ?? noLog,
     ...present({
       observer: options.observer,
+      maxProbes: options.maxProbes,
+      maxStarting: starting === undefined ? undefined : () => countOf(starting, nodeCount),
       owner: options.owner,
       endTimeoutMilliseconds: options.endTimeoutMilliseconds,
     }),

@@ -1,6 +1,6 @@
 /**
  * The operator's process. Its environment: POD_NAMESPACE, POD_NAME, POD_UID (of its own pod), LEASE_NAME (of the Lease that names the operator that works; without it this one works at once), PROBE_IMAGE,
- * PROBE_PRIVILEGED (true or false), PROBE_IDLE_SECONDS, TRACE_CONNTRACK_LIMIT (Entries, Summary or None), MAX_WATCHES_PER_NAMESPACE (traces of mode Watch),
+ * PROBE_PRIVILEGED (true or false), PROBE_IDLE_SECONDS, TRACE_CONNTRACK_LIMIT (Entries, Summary or None), MAX_WATCHES_PER_NAMESPACE (traces of mode Watch), MAX_PROBES (at the same time; 0: no bound), MAX_STARTING_PROBES (number or per cent of the nodes),
  * HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error), LOG_FORMAT (json or text),
  * METRICS_ADDRESS (HOST:PORT or :PORT on which metrics are served over HTTPS; without it nothing listens), METRICS_CERT_DIR (tls.crt and tls.key; else self-signed).
  */
@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
+import { parseCountOrPercent } from '../core/lib/count-or-percent.ts';
 import { conntrackDetails } from '../core/status/conntrack-limit.ts';
 import { endOnFault } from './end-on-fault.ts';
 import { kubernetesLease } from './kubernetes-lease.ts';
@@ -27,6 +28,23 @@ const environmentSchema = z.object({
   PROBE_IMAGE: z.string({ error: 'must be the image of the probes' }).min(1),
   PROBE_PRIVILEGED: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
   PROBE_IDLE_SECONDS: z.coerce.number({ error: 'must be a number of seconds' }).int().min(1).default(60),
+  MAX_PROBES: z.coerce
+    .number({ error: 'must be a number of probes; 0 for as many as there are nodes' })
+    .int()
+    .min(0)
+    .default(0),
+  MAX_STARTING_PROBES: z
+    .string()
+    .default('200')
+    .transform((text, context) => {
+      const bound = parseCountOrPercent(text);
+      if (bound !== undefined) return bound;
+      context.addIssue({
+        code: 'custom',
+        message: 'must be a number of probes, or per cent of the nodes, such as 10%',
+      });
+      return z.NEVER;
+    }),
   MAX_WATCHES_PER_NAMESPACE: z.coerce.number({ error: 'must be a number of traces' }).int().min(0).default(50),
   TRACE_CONNTRACK_LIMIT: z
     .enum(conntrackDetails, { error: `must be one of ${conntrackDetails.join(', ')}` })
@@ -99,6 +117,8 @@ async function main(env: Environment, logger: Logger): Promise<void> {
     privileged: env.PROBE_PRIVILEGED === 'true',
     probeIdleSeconds: env.PROBE_IDLE_SECONDS,
     conntrackLimit: env.TRACE_CONNTRACK_LIMIT,
+    maxStartingProbes: env.MAX_STARTING_PROBES,
+    ...(env.MAX_PROBES === 0 ? {} : { maxProbes: env.MAX_PROBES }),
     log: logger,
     endTimeoutMilliseconds,
     judge: statuses.judge,

@@ -108,7 +108,34 @@ const starts: [string, () => void, string][] = [
     () => {
       api.refusal = { code: 403, message: 'pods "x" is forbidden: exceeded quota: q' };
     },
-    'Failed QuotaExceeded: a quota of namespace svctrace-system refuses its probe: pods "x" is forbidden: exceeded quota: q',
+    'Failed QuotaExceeded: a quota of namespace svctrace-system refuses its probe: pods "x" is forbidden: exceeded quota: q; kubectl -n svctrace-system get resourcequota shows it: a probe requests 10m CPU and 48Mi memory on each node',
+  ],
+  [
+    'a webhook refuses it',
+    () => {
+      api.refusal = { code: 400, message: 'admission webhook "policy.example.com" denied the request: no hostNetwork' };
+    },
+    'Failed AdmissionRefused: admission refuses its probe: admission webhook "policy.example.com" denied the request: no hostNetwork; exempt namespace svctrace-system from that webhook or policy, or change it',
+  ],
+  [
+    'a webhook that has to be asked does not answer',
+    () => {
+      api.refusal = {
+        code: 500,
+        message: 'Internal error occurred: failed calling webhook "policy.example.com": connection refused',
+      };
+    },
+    'Failed AdmissionRefused: admission refuses its probe: Internal error occurred: failed calling webhook "policy.example.com": connection refused; exempt namespace svctrace-system from that webhook or policy, or change it',
+  ],
+  [
+    'a policy refuses it',
+    () => {
+      api.refusal = {
+        code: 403,
+        message: "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+      };
+    },
+    "Failed AdmissionRefused: admission refuses its probe: pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no; exempt namespace svctrace-system from that webhook or policy, or change it",
   ],
   [
     'RBAC refuses it',
@@ -491,4 +518,134 @@ it('says once for each probe why it has no session with it', async () => {
   expect(log).toEqual([
     "node-a: its probe serves no sessions (the policy lets no session be opened): upgrade the probe's image and the installed manifests; until then each reading of it starts a process",
   ]);
+});
+
+const madeFor = (): string[] => [...api.pods.values()].map(({ spec }) => spec?.nodeName ?? '').sort();
+const named = (name: string): typeof node => ({ ...node, name });
+
+it('does not try at once again where a node could not start its probe, and says when it does', async () => {
+  let made = 0;
+  api.onCreate = (pod) => {
+    made += 1;
+    state(pod, { phase: 'Failed', reason: 'OutOfmemory', message: 'not enough memory' });
+  };
+  await probes.ask(node, request, () => undefined);
+  expect(failed(await probes.ask(node, request, () => undefined))).toMatch(
+    /^Failed OutOfmemory: its probe ended: not enough memory; tried again in [1-5] s$/,
+  );
+  expect(made).toBe(1);
+  // Another node is tried, and so is this one when it has become ready.
+  await probes.ask(named('node-b'), request, () => undefined);
+  expect(made).toBe(2);
+  await probes.ask({ ...node, isReady: false }, request, () => undefined);
+  expect(made).toBe(2);
+  await probes.ask(node, request, () => undefined);
+  expect(made).toBe(3);
+});
+
+it('tries at once again where it was the API server that failed', async () => {
+  api.refusal = { code: 500, message: 'etcdserver: request timed out' };
+  await probes.ask(node, request, () => undefined);
+  api.refusal = undefined;
+  api.onCreate = runs;
+  await withExec(() => Promise.resolve());
+  expect(failed(await probes.ask(node, serviceRequest('a'), () => undefined))).toBe('answered');
+});
+
+it('starts so many probes at once, and the others in their turn', async () => {
+  api.onCreate = () => undefined;
+  await withExec(() => Promise.resolve(), { maxStarting: () => 2 });
+  api.onCreate = () => undefined;
+  const reasons = new Map<string, string>();
+  const names = ['node-a', 'node-b', 'node-c', 'node-d'];
+  const answers = names.map((name) =>
+    probes.ask(named(name), serviceRequest('a'), (reason) => reasons.set(name, reason)),
+  );
+  await vi.waitFor(() => {
+    expect(madeFor()).toEqual(['node-a', 'node-b']);
+    expect([reasons.get('node-c'), reasons.get('node-d')]).toEqual(['ProbeQueued', 'ProbeQueued']);
+  });
+  for (const pod of [...api.pods.values()]) runs(pod);
+  await vi.waitFor(() => {
+    expect(madeFor()).toEqual(names);
+  });
+  for (const pod of [...api.pods.values()]) runs(pod);
+  expect((await Promise.all(answers)).map(failed)).toEqual(['answered', 'answered', 'answered', 'answered']);
+});
+
+it('has so many probes at once: the one that is idle the longest ends for another, one that is asked does not', async () => {
+  let release: (() => void) | undefined;
+  let isHeld = false;
+  await withExec(
+    () =>
+      isHeld
+        ? new Promise<void>((resolve) => {
+            release = resolve;
+          })
+        : Promise.resolve(),
+    { maxProbes: 2 },
+  );
+  for (const name of ['node-a', 'node-b', 'node-c'])
+    expect(failed(await probes.ask(named(name), serviceRequest('a'), () => undefined))).toBe('answered');
+  await vi.waitFor(() => {
+    expect(madeFor()).toEqual(['node-b', 'node-c']);
+  });
+  isHeld = true;
+  const asked = probes.ask(named('node-b'), serviceRequest('a'), () => undefined);
+  await vi.waitFor(() => {
+    expect(release).toBeDefined();
+  });
+  isHeld = false;
+  expect(failed(await probes.ask(named('node-d'), serviceRequest('a'), () => undefined))).toBe('answered');
+  await vi.waitFor(() => {
+    expect(madeFor()).toEqual(['node-b', 'node-d']);
+  });
+  release?.();
+  expect(failed(await asked)).toBe('answered');
+});
+
+it('makes no pod on a node where none can run, and says why', async () => {
+  expect(
+    failed(
+      await probes.ask(
+        { ...node, notLookedAt: { reason: 'NodeVirtual', message: 'not looked at: it is a virtual node' } },
+        request,
+        () => undefined,
+      ),
+    ),
+  ).toBe('Failed NodeVirtual: not looked at: it is a virtual node');
+  expect(
+    failed(await probes.ask({ ...node, isReady: false, isKubeletSilent: true }, request, () => undefined)),
+  ).toMatch(/^Failed NodeNotReady: not looked at: its kubelet gives no sign of life/);
+  expect(api.requests).toEqual([]);
+});
+
+it('asks a probe that runs on a node whose kubelet gives no sign of life', async () => {
+  api.onCreate = runs;
+  await withExec(() => Promise.resolve());
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  expect(
+    failed(await probes.ask({ ...node, isReady: false, isKubeletSilent: true }, serviceRequest('a'), () => undefined)),
+  ).toBe('answered');
+});
+
+it('deletes at its start probes of other instances that have ended, or should have, and no others', async () => {
+  const plant = (name: string, instance: string, hours: number, phase: string): void => {
+    const pod = probePod('node-a', { ...options, instance });
+    pod.metadata = { ...pod.metadata, name, uid: name, creationTimestamp: new Date(Date.now() - hours * 3600_000) };
+    pod.status = { phase };
+    api.pods.set(name, pod);
+  };
+  plant('ended', 'plugin-1', 0.1, 'Failed');
+  plant('dead', 'plugin-2', 2, 'Running');
+  plant('young', 'plugin-3', 0.5, 'Running');
+  plant('done', 'plugin-4', 0.1, 'Succeeded');
+  api.pods.set('other', {
+    metadata: { name: 'other', uid: 'other', labels: { app: 'other' } },
+    status: { phase: 'Failed' },
+  });
+  probes.keepClean();
+  await vi.waitFor(() => {
+    expect([...api.pods.keys()].sort()).toEqual(['other', 'young']);
+  });
 });

@@ -193,3 +193,41 @@ it.each([
     ),
   ).toBe(expected);
 });
+
+it.each([
+  [{ labels: { type: 'virtual-kubelet' } }, {}, 'a virtual node (virtual-kubelet)'],
+  [{}, { taints: [{ key: 'virtual-kubelet.io/provider', effect: 'NoSchedule' }] }, 'a virtual node (virtual-kubelet)'],
+  [{ labels: { type: 'kwok' } }, {}, 'a simulated node (kwok)'],
+  [{ labels: { 'eks.amazonaws.com/compute-type': 'fargate' } }, {}, 'a Fargate node'],
+])('says of a node that only stands for one why it is not looked at (%j %j)', (metadata, spec, words) => {
+  const [traced] = selectNodes([{ metadata: { name: 'a', ...metadata }, spec }], undefined).nodes;
+  expect(traced?.notLookedAt?.reason).toBe('NodeVirtual');
+  expect(traced?.notLookedAt?.message).toContain(`not looked at: it is ${words}`);
+});
+
+it('looks at a node that is cordoned, for it goes on to serve, and at one with taints', () => {
+  const [traced] = selectNodes(
+    [
+      {
+        metadata: { name: 'a', labels: { type: 'worker' } },
+        spec: { unschedulable: true, taints: [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }] },
+        status: { conditions: [{ type: 'Ready', status: 'True' }] },
+      },
+    ],
+    undefined,
+  ).nodes;
+  expect(traced).toEqual({ name: 'a', isReady: true, internalIPs: [] });
+});
+
+it.each([
+  ['True', true, undefined],
+  ['False', false, undefined],
+  ['Unknown', false, true],
+])('takes the kubelet for silent where the condition Ready is Unknown (%s)', (status, isReady, isKubeletSilent) => {
+  const [traced] = selectNodes(
+    [{ metadata: { name: 'a' }, status: { conditions: [{ type: 'Ready', status }] } }],
+    undefined,
+  ).nodes;
+  expect(traced?.isReady).toBe(isReady);
+  expect(traced?.isKubeletSilent).toBe(isKubeletSilent);
+});

@@ -23,6 +23,16 @@ export interface FakeApiServer {
   close(): Promise<void>;
 }
 
+/** By a selector of equalities, `key=value,…`. */
+function matching(selector: string | null): (pod: V1Pod) => boolean {
+  const wanted = (selector ?? '').split(',').filter((each) => each !== '');
+  return ({ metadata }) =>
+    wanted.every((each) => {
+      const [key = '', value] = each.split('=');
+      return metadata?.labels?.[key] === value;
+    });
+}
+
 export async function startFakeApiServer(): Promise<FakeApiServer> {
   const pods = new Map<string, V1Pod>();
   const watches = new Set<ServerResponse>();
@@ -58,7 +68,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
         kind: 'PodList',
         apiVersion: 'v1',
         metadata: { resourceVersion: String(version) },
-        items: [...pods.values()],
+        items: [...pods.values()].filter(matching(url.searchParams.get('labelSelector'))),
       });
       return;
     }
