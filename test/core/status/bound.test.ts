@@ -193,3 +193,34 @@ it('cuts a status as soon as its JSON has more bytes than an object may have, an
   expect(boundStatus(just).truncated).toEqual([]);
   expect(boundStatus(more).truncated).not.toEqual([]);
 });
+
+it('keeps the slowest nodes of each change of the EndpointSlices, those that have not got it first, and counts the others', () => {
+  const nodes = Array.from({ length: 9000 }, (_, index) => ({
+    node: `worker-${String(index).padStart(4, '0')}`,
+    state: index === 5 ? ('Pending' as const) : ('Arrived' as const),
+    minMilliseconds: index,
+    ...(index === 5 ? {} : { maxMilliseconds: index + 1 }),
+  }));
+  const lag = { nodes: 9000, arrived: 8999, pending: 1, neverArrived: 0, unseen: 0 };
+  const { convergence, truncated } = boundStatus({
+    convergence: {
+      changes: [
+        {
+          endpointSlice: 'auth-service-1',
+          resourceVersion: '7',
+          earliest: '2026-11-30T12:00:00Z',
+          latest: '2026-11-30T12:00:00Z',
+          endpoints: [],
+          expected: [],
+          lag,
+          nodes,
+          omittedNodes: 0,
+        },
+      ],
+    },
+  });
+  const [change] = convergence?.changes ?? [];
+  expect(change).toMatchObject({ lag, omittedNodes: 8990 });
+  expect(change?.nodes.map(({ node }) => node).slice(0, 3)).toEqual(['worker-0005', 'worker-8999', 'worker-8998']);
+  expect(truncated?.at(-1)).toBe('nodes past the slowest 10 of each change of the EndpointSlices (lag counts all)');
+});
