@@ -3,11 +3,13 @@
  * any more. One that breaks is opened again while something is asked, after pauses that grow (docs/decisions/170-sessions.md).
  */
 import { lineSplitter } from '../core/lib/line-splitter.ts';
-import { maxReportBytes, NodeReportError, type NodeReport } from '../core/wire/node-report.ts';
+import { maxReportBytes } from '../core/wire/report-limit.ts';
+import { NodeReportError, type NodeReport } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
 import { ClockBounds } from '../core/wire/clock-bounds.ts';
 import type { ClockOffset } from '../core/wire/clock-offset.ts';
-import type { WatchRecord, WatchRequest } from '../core/wire/watch-records.ts';
+import type { WatchRecord } from '../core/wire/watch-records.ts';
+import type { WatchRequest } from '../core/wire/watch-request.ts';
 import { SessionRequester, type RequesterEffect, type SessionFailure } from '../core/wire/session-requester.ts';
 import { beatMilliseconds } from '../core/wire/session-frames.ts';
 import { messageOf } from './api-error.ts';

@@ -2,7 +2,7 @@
 import { Writable, PassThrough } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { Exec, type KubeConfig } from '@kubernetes/client-node';
-import { maxReportBytes } from '../core/wire/node-report.ts';
+import { maxReportBytes } from '../core/wire/report-limit.ts';
 import { probeCommand, probeContainer, sessionCommand } from './probe-pod.ts';
 
 export interface ProbeExec {

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { hostPort } from '../core/net/address.ts';
 import type { RecordOf } from '../core/wire/node-report.ts';
 import type { ProbeRequestService } from '../core/wire/probe-request.ts';
+import { httpGet } from './io/http-get.ts';
 
 const timeoutMilliseconds = 1000;
 /** kube-proxy listens on all addresses, or where nodePortAddresses chooses, on some of the node's. */
@@ -23,12 +24,8 @@ export async function askHealthCheck(
   const record = { kind: 'healthCheck', service: `${namespace}/${name}`, port, errors } as const;
   for (const address of ['127.0.0.1', ...addresses].slice(0, maxAddresses)) {
     try {
-      // Whoever answers in kube-proxy's place must not send the probe elsewhere.
-      const response = await fetch(`http://${hostPort(address, port)}/`, {
-        signal: AbortSignal.timeout(timeoutMilliseconds),
-        redirect: 'manual',
-      });
-      const body = bodySchema.safeParse(parseJson(await response.text()));
+      const response = await httpGet({ host: address, port, path: '/' }, timeoutMilliseconds);
+      const body = bodySchema.safeParse(parseJson(response.body));
       // The port is what a tenant has chosen: of another program that has it, nothing is reported.
       if (!body.success) {
         errors.push(`${hostPort(address, port)}: what answers is not a health check of a Service`);
@@ -43,8 +40,7 @@ export async function askHealthCheck(
         ...(serviceProxyHealthy === undefined ? {} : { serviceProxyHealthy }),
       };
     } catch (error) {
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      errors.push(`${hostPort(address, port)}: ${cause instanceof Error ? cause.message : String(cause)}`);
+      errors.push(`${hostPort(address, port)}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   return record;

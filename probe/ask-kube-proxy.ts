@@ -1,4 +1,5 @@
 /** Asks kube-proxy for its mode, configuration, health and metrics on the node's loopback interface. */
+import { httpGet, HttpTimeoutError, type HttpAnswer } from './io/http-get.ts';
 import type { RecordOf } from '../core/wire/node-report.ts';
 import { relevantMetrics } from '../core/kube-proxy/metrics.ts';
 
@@ -37,33 +38,30 @@ export async function askKubeProxy(): Promise<RecordOf<'kubeProxy'>> {
   };
 }
 
+/** Its word for its mode alone; undefined where it has none. */
+export async function askProxyMode(): Promise<string | undefined> {
+  const mode = await get(10249, 'proxyMode', []);
+  return mode?.status === 200 ? mode.body : undefined;
+}
+
 type Failed = NonNullable<RecordOf<'kubeProxy'>['failures']>[number] & { readonly error: string };
 
-async function get(
-  port: number,
-  path: string,
-  failed: Failed[],
-): Promise<{ status: number; body: string } | undefined> {
+async function get(port: number, path: string, failed: Failed[]): Promise<HttpAnswer | undefined> {
   const address = `127.0.0.1:${String(port)}/${path}`;
   try {
-    const response = await fetch(`http://${address}`, { signal: AbortSignal.timeout(timeoutMilliseconds) });
-    return { status: response.status, body: await response.text() };
+    return await httpGet({ host: '127.0.0.1', port, path: `/${path}` }, timeoutMilliseconds);
   } catch (error) {
-    const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     failed.push({
       port,
-      cause: causeOf(reason),
-      error: `${address}: ${reason instanceof Error ? reason.message : String(reason)}`,
+      cause: causeOf(error),
+      error: `${address}: ${error instanceof Error ? error.message : String(error)}`,
     });
     return undefined;
   }
 }
 
-/** Of AbortSignal.timeout, and undici's own. */
-const timeouts = new Set(['TimeoutError', 'ConnectTimeoutError', 'HeadersTimeoutError', 'BodyTimeoutError']);
-
 function causeOf(reason: unknown): Failed['cause'] {
   if (!(reason instanceof Error)) return 'other';
-  if (timeouts.has(reason.name)) return 'late';
+  if (reason instanceof HttpTimeoutError) return 'late';
   return 'code' in reason && reason.code === 'ECONNREFUSED' ? 'refused' : 'other';
 }

@@ -1,12 +1,11 @@
 /** One run of a probe: reads what a request asks for, and emits the records of a report as they come. */
 import { release } from 'node:os';
-import { parseProxyMode } from '../core/kube-proxy/health.ts';
+import { parseProxyMode } from '../core/kube-proxy/mode.ts';
+import type { RecordOf } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
 import { reachableAddresses } from '../core/net/address.ts';
-import { askDns } from './ask-dns.ts';
 import { askHealthCheck } from './ask-health-check.ts';
-import { askKubeProxy } from './ask-kube-proxy.ts';
-import { connectChecked } from './checked-connections.ts';
+import { askKubeProxy, askProxyMode } from './ask-kube-proxy.ts';
 import type { Commands } from './io/commands.ts';
 import { readConntrack } from './read-conntrack.ts';
 import { emitStatistics, readConntrackStatistics } from './read-conntrack-statistics.ts';
@@ -47,7 +46,7 @@ export async function collect(request: ProbeRequest, commands: Commands, version
     request.collect.conntrack === 'None' ? undefined : readConntrack(commands, request, addresses, emit),
     request.collect.connect === undefined
       ? undefined
-      : connectChecked(
+      : (await import('./checked-connections.ts')).connectChecked(
           request.collect.connect,
           request.services,
           commands,
@@ -69,7 +68,7 @@ export async function collect(request: ProbeRequest, commands: Commands, version
         ),
     request.collect.dns === undefined
       ? undefined
-      : askDns(
+      : (await import('./ask-dns.ts')).askDns(
           request.collect.dns,
           request.services.map(({ namespace, name }) => `${namespace}/${name}`),
           emit,
@@ -98,15 +97,10 @@ export async function readAsked(
 ): Promise<void> {
   const { rules, kubeProxy, system } = request.collect;
   const [proxy, tables] = await Promise.all([
-    kubeProxy || rules ? askKubeProxy() : undefined,
+    kubeProxy ? askKubeProxy() : rules ? modeRecord() : undefined,
     rules ? readTables(commands, emit) : undefined,
   ]);
-  if (proxy !== undefined)
-    emit(
-      kubeProxy
-        ? proxy
-        : { kind: 'kubeProxy', ...(proxy.proxyMode === undefined ? {} : { proxyMode: proxy.proxyMode }), errors: [] },
-    );
+  if (proxy !== undefined) emit(proxy);
   if (tables === undefined) return;
   const mode = parseProxyMode(proxy?.proxyMode);
   await Promise.all([
@@ -116,4 +110,9 @@ export async function readAsked(
       ? readOtherModes(commands, mode, tables, request.services, emit)
       : undefined,
   ]);
+}
+
+async function modeRecord(): Promise<RecordOf<'kubeProxy'>> {
+  const proxyMode = await askProxyMode();
+  return { kind: 'kubeProxy', ...(proxyMode === undefined ? {} : { proxyMode }), errors: [] };
 }

@@ -7,9 +7,7 @@
  */
 import { createInterface } from 'node:readline';
 import type { ZodType } from 'zod';
-import { captureRequestSchema } from '../core/capture/request.ts';
 import { probeRequestSchema, requestProblem } from '../core/wire/probe-request.ts';
-import { capture } from './capture.ts';
 import { collect } from './collect.ts';
 import { realCommands } from './io/commands.ts';
 import { serve } from './serve.ts';
@@ -35,12 +33,39 @@ async function readRequest<Request>(schema: ZodType<Request>): Promise<Request> 
   throw new BadRequestError('standard input ended without a request; give one line of JSON');
 }
 
-/** As process 1 of a container it gets no signal by default, so it listens for them. */
+/** As process 1 of a container it gets no signal by default, so it asks for them. */
+const waitingScript = '$SIG{TERM} = $SIG{INT} = sub { exit 0 }; sleep 3600 while 1';
+
+/** Node has 60 MiB for it, and perl 5: it takes the place of this process where it can. */
 function wait(): void {
+  try {
+    process.execve?.('/usr/bin/perl', ['perl', '-e', waitingScript], {});
+  } catch {
+    // There is no perl.
+  }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(0));
   setInterval(() => undefined, 2 ** 30);
 }
 
+const smallFlags = ['--max-semi-space-size=1', '--no-opt', '--no-maglev'];
+
+/**
+ * A session is at rest most of the time. The compilers that make code faster have 8 MiB of program beside the code that they
+ * make, and a young generation grows to 16 MiB and more: a reading of one Service gains nothing by either. That can only be
+ * said when Node starts, so that it starts anew.
+ */
+function startSmall(): void {
+  if (smallFlags.every((flag) => process.execArgv.includes(flag))) return;
+  try {
+    process.execve?.(
+      process.execPath,
+      ['node', ...process.execArgv, ...smallFlags, ...process.argv.slice(1)],
+      process.env,
+    );
+  } catch {
+    // It is larger then.
+  }
+}
 if (process.argv[2] === 'wait') wait();
 else {
   try {
@@ -50,11 +75,15 @@ else {
     // A reader that is gone wants no more: what was started for it ends with this process.
     process.stdout.on('error', () => process.exit(1));
     if (process.argv[2] === 'serve') {
+      startSmall();
       const problem = await serve(process.stdin, process.stdout, version);
       if (problem !== undefined) throw new BadRequestError(problem);
       // What still runs was asked to end, or ends by itself; nobody wants it.
       process.exit();
-    } else if (process.argv[2] === 'capture') await capture(await readRequest(captureRequestSchema), print);
+    } else if (process.argv[2] === 'capture')
+      await (
+        await import('./capture.ts')
+      ).capture(await readRequest((await import('../core/capture/request.ts')).captureRequestSchema), print);
     else await collect(await readRequest(probeRequestSchema), realCommands(), version, print);
     // An open standard input would keep the process alive.
     process.stdin.destroy();

@@ -1,9 +1,10 @@
 /** One session: answers the requests that come on a stream, until it ends or nobody is there any more. */
 import type { Readable, Writable } from 'node:stream';
 import { lineSplitter } from '../core/lib/line-splitter.ts';
-import { maxReportBytes } from '../core/wire/node-report.ts';
+import { maxReportBytes } from '../core/wire/report-limit.ts';
 import { probeRequestSchema, requestProblem, type ProbeRequest } from '../core/wire/probe-request.ts';
-import { watchRequestSchema, type WatchRecord } from '../core/wire/watch-records.ts';
+import type { WatchRecord } from '../core/wire/watch-records.ts';
+import { watchRequestSchema } from '../core/wire/watch-request.ts';
 import {
   beatMilliseconds,
   helloFrame,

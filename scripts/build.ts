@@ -9,7 +9,7 @@ import { commonOptions, pluginOptions, root } from './bundle-options.ts';
 
 await rm(`${root}dist`, { recursive: true, force: true });
 await Promise.all([
-  build({ ...commonOptions, entryPoints: { probe: 'probe/main.ts' }, minifySyntax: true }),
+  build({ ...commonOptions, entryPoints: { probe: 'probe/main.ts' }, minify: true, keepNames: true }),
   build({
     ...commonOptions,
     entryPoints: { operator: 'operator/main.ts', 'status-worker': 'engine/status-worker.ts' },

@@ -4,7 +4,7 @@
  */
 import { iptablesBackend } from './proxy-mode.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
-import { parseProxyMode } from './health.ts';
+import { parseProxyMode } from './mode.ts';
 
 export type DatapathName = 'Cilium' | 'Calico eBPF' | 'Antrea' | 'OVN-Kubernetes' | 'kube-router';
 

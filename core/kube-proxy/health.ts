@@ -1,7 +1,7 @@
 /** What kube-proxy says of itself, read from the bodies of its endpoints on 127.0.0.1. */
 import * as z from 'zod';
 import type { RecordOf } from '../wire/node-report.ts';
-import type { ProxyMode } from './mode.ts';
+import { parseProxyMode, type ProxyMode } from './mode.ts';
 import { KubeProxyConfigError, parseKubeProxyConfigz, type KubeProxyConfig } from './config.ts';
 import { parseKubeProxyMetrics, type KubeProxyMetrics } from './metrics.ts';
 import { oncePer } from '../lib/once-per.ts';
@@ -69,12 +69,6 @@ function failuresOfOlder(errors: readonly string[]): NonNullable<RecordOf<'kubeP
     const cause = reason.includes('ECONNREFUSED') ? 'refused' : /timeout/i.test(reason) ? 'late' : 'other';
     return port === undefined ? [] : [{ port: Number(port), cause } as const];
   });
-}
-
-/** The body of /proxyMode; undefined for a mode that this version does not know (kernelspace, userspace). */
-export function parseProxyMode(body: string | undefined): ProxyMode | undefined {
-  const mode = body?.trim();
-  return mode === 'iptables' || mode === 'nftables' || mode === 'ipvs' ? mode : undefined;
 }
 
 const healthSchema = z.object({ lastUpdated: z.string().optional(), currentTime: z.string().optional() });

@@ -1,7 +1,6 @@
 /** Which proxy mode a node runs, and how that is known. */
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
-import { parseProxyMode } from './health.ts';
-import type { IptablesBackend, ProxyMode } from './mode.ts';
+import { parseProxyMode, type IptablesBackend, type ProxyMode } from './mode.ts';
 
 export interface NodeProxyMode {
   readonly mode: ProxyMode;

@@ -391,9 +391,6 @@ export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
 export type NodeReportRecord = z.infer<typeof nodeReportRecordSchema>;
 export type RecordOf<Kind extends NodeReportRecord['kind']> = Extract<NodeReportRecord, { kind: Kind }>;
 
-/** A report larger than this, in bytes, is refused: no Service needs it, and the memory of operator and probe is small. */
-export const maxReportBytes = 8 * 1024 * 1024;
-
 /** The report of one node: all records of one run of a probe. */
 export interface NodeReport {
   readonly node: string;

@@ -3,10 +3,12 @@
  * session goes through. A request is asked on a second stream where the first one was cut, and not on a third; half an
  * answer goes with the stream that it came on. No I/O and no clock: what is to be done is returned.
  */
-import { maxReportBytes, NodeReportError, NodeReportReader, type NodeReport } from './node-report.ts';
+import { maxReportBytes } from './report-limit.ts';
+import { NodeReportError, NodeReportReader, type NodeReport } from './node-report.ts';
 import type { ProbeRequest } from './probe-request.ts';
 import type { RoundTrip } from './clock-bounds.ts';
-import { watchRecordSchema, type WatchRecord, type WatchRequest } from './watch-records.ts';
+import { watchRecordSchema, type WatchRecord } from './watch-records.ts';
+import type { WatchRequest } from './watch-request.ts';
 import {
   disagreement,
   helloFrame,

@@ -1,21 +1,9 @@
 /**
- * What a session's watch is asked for, and what it answers for as long as it is open (docs/decisions/161-watched-rules.md):
+ * What a session's watch answers for as long as it is open (docs/decisions/161-watched-rules.md):
  * each change of a watched Service's rules, with the time at which it came and the rules that it left.
  */
 import * as z from 'zod';
 import { nodeReportRecordSchema } from './node-report.ts';
-import { probeRequestSchema } from './probe-request.ts';
-
-export const watchRequestSchema = z.object({
-  version: z.literal(1),
-  node: z.string(),
-  /** All that are watched: those of the request before that are not among them are not watched any more. */
-  services: probeRequestSchema.shape.services.max(1000),
-  /** A change is on its way: what is polled is polled quickly for a while. */
-  isExpecting: z.boolean(),
-});
-
-export type WatchRequest = z.infer<typeof watchRequestSchema>;
 
 /** When rules changed: milliseconds since 1970 by the node's clock, with a fraction; they changed between the two. */
 const changeSchema = z.object({

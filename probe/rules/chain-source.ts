@@ -4,6 +4,7 @@
  */
 import { iptablesNftChain } from '../../core/iptables/netlink/chain.ts';
 import { iptablesNftRule } from '../../core/iptables/netlink/rule-line.ts';
+import { ruleAttributes } from '../../core/nftables/netlink/expression.ts';
 import { NetlinkError, type NetlinkAttributes } from '../../core/nftables/netlink/message.ts';
 import type { NftQuestion } from '../../core/nftables/netlink/question.ts';
 import type { Family } from '../../core/net/family.ts';
@@ -85,7 +86,7 @@ export class NetlinkChains implements ChainSource {
         return;
       }
       present.add(question.chain);
-      const chain = this.#chain(table, question.chain, declaration, answers[2 * index + 1] ?? []);
+      const chain = this.#chain(table, question, declaration, answers[2 * index + 1] ?? []);
       if (chain === undefined) unknown.push(question);
       else chains.set(question.chain, chain);
     });
@@ -104,20 +105,22 @@ export class NetlinkChains implements ChainSource {
   /** Undefined where it holds what is not known over netlink. */
   #chain(
     table: string,
-    name: string,
+    { chain: name, having }: ChainQuestion,
     declaration: NetlinkAttributes,
     messages: readonly NetlinkAttributes[],
   ): ListedChain | undefined {
     try {
       const { uses, policy, name: own } = iptablesNftChain(declaration, table);
-      const rules = messages.map((message) => iptablesNftRule(message, this.#generation.family));
+      const rules = messages
+        .filter((message) => having === undefined || hasAny(message.bytes(ruleAttributes.expressions), having))
+        .map((message) => iptablesNftRule(message, this.#generation.family));
       if (own !== name || rules.some((rule) => rule.chain !== name))
         throw new NetlinkError(`the kernel answered with another chain than ${name}`);
       // The kernel counts a chain's own rules too.
-      if (uses < rules.length) throw new ChangedError('the rules changed while they were read');
+      if (uses < messages.length) throw new ChangedError('the rules changed while they were read');
       return {
         lines: rules.map(({ line }) => line),
-        references: uses - rules.length,
+        references: uses - messages.length,
         ...(policy === undefined ? {} : { policy }),
       };
     } catch (error) {
@@ -125,4 +128,10 @@ export class NetlinkChains implements ChainSource {
       throw error;
     }
   }
+}
+
+function hasAny(bytes: Uint8Array | undefined, wanted: readonly Buffer[]): boolean {
+  if (bytes === undefined) return true;
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  return wanted.some((each) => buffer.includes(each));
 }

@@ -8,6 +8,8 @@ export interface ChainQuestion {
   readonly chain: string;
   /** Also ask how many rules jump to it. */
   readonly references?: boolean;
+  /** Of a chain that is as long as the cluster has Services: rules that have none of these bytes need not be listed. */
+  readonly having?: readonly Buffer[];
 }
 
 export interface ListedChain {

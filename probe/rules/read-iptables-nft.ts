@@ -101,6 +101,11 @@ class FamilyReading {
     return chains;
   }
 
+  /** Of these, keepConcerning keeps what concerns some of the Services. */
+  #dispatchChain(chain: string): ChainQuestion {
+    return { chain, having: this.#selectors.flatMap(({ bytes }) => bytes) };
+  }
+
   #add(chains: ReadonlyMap<string, ListedChain>): void {
     for (const [name, chain] of chains) this.nat.set(name, chain);
   }
@@ -115,8 +120,9 @@ class FamilyReading {
         ...this.#selectors.flatMap((selector) =>
           namesToAsk(selector).map((chain) => ({ chain, references: asReferences })),
         ),
-        ...(this.#listsNodePorts ? [{ chain: 'KUBE-NODEPORTS', references: asReferences }] : []),
-        ...[...natHooks, ...commonChains, ...(asReferences ? [] : ['KUBE-SERVICES'])].map((chain) => ({ chain })),
+        ...(this.#listsNodePorts ? [{ ...this.#dispatchChain('KUBE-NODEPORTS'), references: asReferences }] : []),
+        ...(asReferences ? [] : [this.#dispatchChain('KUBE-SERVICES')]),
+        ...[...natHooks, ...commonChains].map((chain) => ({ chain })),
       ]),
     );
     // A Service whose internal traffic stays on its node has a KUBE-SVL chain instead.
@@ -150,7 +156,13 @@ class FamilyReading {
       this.#selectors.map((selector) => [selector.service, proofOf(selector, this.#family, this.nat, this.#filter)]),
     );
     if ([...this.#proofs.values()].every((proof) => proof !== undefined)) return;
-    this.#add(await this.list('nat', ['KUBE-SERVICES', ...(this.#listsNodePorts ? [] : ['KUBE-NODEPORTS'])]));
+    const chains = ['KUBE-SERVICES', ...(this.#listsNodePorts ? [] : ['KUBE-NODEPORTS'])];
+    this.#add(
+      await this.#ask(
+        'nat',
+        chains.map((chain) => this.#dispatchChain(chain)),
+      ),
+    );
     this.keepConcerning();
   }
 

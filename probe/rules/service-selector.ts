@@ -1,5 +1,6 @@
 /** Which chains are a Service's own, and which rules of shared chains concern it, in the iptables modes. */
-import { comparableAddress } from '../../core/net/address.ts';
+import { addressNumber, comparableAddress } from '../../core/net/address.ts';
+import { bigEndianBytes } from '../../core/nftables/netlink/message.ts';
 import { allChains, iptablesChainNames, type ServiceChainNames } from '../../core/kube-proxy/chain-names.ts';
 import { jumpOf } from '../../core/kube-proxy/dispatch-references.ts';
 import type { RecordOf } from '../../core/wire/node-report.ts';
@@ -24,6 +25,8 @@ export interface ServiceSelector {
   /** Whether it has a frontend beside its cluster IPs. */
   readonly external: boolean;
   concerns(line: string): boolean;
+  /** Each rule that concerns it has one of these bytes in the kernel: a name, an address, or a port. */
+  readonly bytes: readonly Buffer[];
 }
 
 /**
@@ -49,6 +52,14 @@ export function selectorOf(request: ProbeRequestService): ServiceSelector {
     request,
     service: `${request.namespace}/${request.name}`,
     names,
+    bytes: [
+      ...[`${request.namespace}/${request.name}`, ...targets].map((text) => Buffer.from(text)),
+      ...provenAddresses(request).flatMap((text) => {
+        const address = addressNumber(text);
+        return address === undefined ? [] : [Buffer.from(bigEndianBytes(address.value, address.bits / 8))];
+      }),
+      ...[...nodePorts].map((port) => Buffer.from(bigEndianBytes(BigInt(port), 2))),
+    ],
     external: nodePorts.size > 0 || request.externalIPs.length > 0 || request.loadBalancerIPs.length > 0,
     concerns(line) {
       if (named.test(line)) return true;

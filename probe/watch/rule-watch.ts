@@ -12,7 +12,8 @@ import {
 } from '../../core/nftables/netlink/notification.ts';
 import type { NodeReportRecord } from '../../core/wire/node-report.ts';
 import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
-import type { RuleChange, WatchRecord, WatchRequest } from '../../core/wire/watch-records.ts';
+import type { RuleChange, WatchRecord } from '../../core/wire/watch-records.ts';
+import type { WatchRequest } from '../../core/wire/watch-request.ts';
 import { rulesText } from '../../core/wire/rules-text.ts';
 import { present } from '../../core/lib/present.ts';
 import { realCommands } from '../io/commands.ts';

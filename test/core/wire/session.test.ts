@@ -1,9 +1,10 @@
 /** The two sides of a session, over streams that are cut wherever it hurts: every request is answered once, and with its own answer. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { maxReportBytes, type NodeReport, type NodeReportRecord } from '../../../core/wire/node-report.ts';
+import type { NodeReport, NodeReportRecord } from '../../../core/wire/node-report.ts';
+import { maxReportBytes } from '../../../core/wire/report-limit.ts';
 import { probeRequestSchema, type ProbeRequest } from '../../../core/wire/probe-request.ts';
-import type { WatchRequest } from '../../../core/wire/watch-records.ts';
+import type { WatchRequest } from '../../../core/wire/watch-request.ts';
 import { SessionRequester, type RequesterEffect } from '../../../core/wire/session-requester.ts';
 import {
   disagreement,

@@ -1,0 +1,14 @@
+/** What a session's watch is asked for (docs/decisions/161-watched-rules.md). */
+import * as z from 'zod';
+import { probeRequestSchema } from './probe-request.ts';
+
+export const watchRequestSchema = z.object({
+  version: z.literal(1),
+  node: z.string(),
+  /** All that are watched: those of the request before that are not among them are not watched any more. */
+  services: probeRequestSchema.shape.services.max(1000),
+  /** A change is on its way: what is polled is polled quickly for a while. */
+  isExpecting: z.boolean(),
+});
+
+export type WatchRequest = z.infer<typeof watchRequestSchema>;
