@@ -774,7 +774,10 @@ describe('keys', () => {
     });
     await press('g', down, down, down);
     expect(screen()).toContain('▸ 2  nat KUBE-SERVICES');
-    expect(screen()).toMatch(/TCP connections to 10\.96\.2\.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO/);
+    // What explains rules is loaded with the first walk.
+    await expect
+      .poll(screen, { timeout: 20_000 })
+      .toMatch(/TCP connections to 10\.96\.2\.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO/);
     await press('x');
     expect(screen()).not.toContain('TCP connections to');
   });
