@@ -67,7 +67,10 @@ export function boundStatus(status: ServiceTraceStatus): ServiceTraceStatus {
   let bounded = boundMessages(status);
   for (const { what, cut } of cuts) {
     if (bytesOf(bounded, maxBytes) <= maxBytes) return bounded;
-    bounded = { ...cut(bounded), truncated: [...(bounded.truncated ?? []), what] };
+    const shorter = cut(bounded);
+    // What is not there is not cut.
+    if (bytesOf(shorter, Infinity) === bytesOf(bounded, Infinity)) continue;
+    bounded = { ...shorter, truncated: [...(bounded.truncated ?? []), what] };
   }
   return bounded;
 }

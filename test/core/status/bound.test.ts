@@ -44,6 +44,13 @@ it('of 5,000 nodes that are not there is one that the API server takes, and says
   expect(ready?.message.length).toBeLessThanOrEqual(maxMessageLength);
 });
 
+it('names what was cut, and nothing that is not there', () => {
+  const { truncated = [] } = build(unknownNodes(5000));
+  expect(truncated).toContain('nodes past the first 500');
+  for (const absent of ['conntrack entries', 'connections past', 'rules of', 'EndpointSlice', 'DNAT targets'])
+    expect(truncated.filter((what) => what.includes(absent))).toEqual([]);
+});
+
 it('of a node whose message is a megabyte is taken, too', () => {
   const huge = 'é😀'.repeat(400_000);
   const status = build([
