@@ -7,7 +7,7 @@ import type { ServiceTraceSpec, ServiceTraceStatus } from '../core/api/service-t
 export type Dispatch = NonNullable<ProbeRequest['collect']['dispatch']>;
 
 /** Of a watched trace, each collection of this number reads the rules themselves, with their counters. */
-const everyCollection = 10;
+export const everyCollection = 10;
 
 /**
  * @param collected how often the trace was collected before

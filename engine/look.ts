@@ -9,18 +9,21 @@ import type { StatusInput } from '../core/status/input.ts';
 import { notReady } from '../core/status/not-ready.ts';
 import { progressStatus } from '../core/status/progress.ts';
 import type { NodeAnswer } from '../core/wire/node-report.ts';
+import type { ProbeRequest } from '../core/wire/probe-request.ts';
 import { unlessAbsent } from './api-error.ts';
 import { connectFromNodes } from './connect-from-nodes.ts';
 import { listEndpointSlices, readEndpointSlices, type SliceList } from './desired-service.ts';
-import { dispatchReading, type Dispatch } from './dispatch-reading.ts';
+import { dispatchReading, everyCollection, type Dispatch } from './dispatch-reading.ts';
 import { asBefore, IncomingAnswers, isWaitedFor } from './node-answers.ts';
 import type { NodeProbes } from './node-probes.ts';
+import { proxyModeOf, wholeMilliseconds, withRules, type HeldRules, type NodeWatches } from './node-watches.ts';
 import { changedSlices, notice, type SeenServices } from './noticed-changes.ts';
 import { desiredServiceOf, type TracedNode } from './observe.ts';
 import { probeRequest, probeRequestService } from './probe-requests.ts';
 import type { SliceLog } from './slice-log.ts';
 import type { Judge } from './status-thread.ts';
 import type { TraceRequest, TraceResult } from './trace-request.ts';
+import { ruleObservations } from './rule-observations.ts';
 import { firstAnswers, readTraceStart, type ApiReaders, type TraceStart } from './trace-start.ts';
 
 /** EndpointSlices that were read this long before the last node answered are read again. */
@@ -38,6 +41,7 @@ export interface LookParts {
   readonly slices: SliceLog;
   /** How often the nodes were asked for a Service, by `namespace/name`; written by each first look. */
   readonly collections: Map<string, number>;
+  readonly watches: NodeWatches;
 }
 
 export interface Look {
@@ -68,6 +72,8 @@ export async function look(
   );
   if (service === undefined) return lookAtAbsent(parts, request);
   const start = await readTraceStart(parts.readers, request, service);
+  if (request.watch !== undefined)
+    parts.watches.expect(`${namespace}/${spec.serviceRef.name}`, versionsOf(start.slices));
   const answers = firstAnswers(start);
   // While nodes are waited for, progress shows the Service as it was read last.
   let { desired } = start;
@@ -87,7 +93,7 @@ export async function look(
               hasReport(answers) ? statusSoFar(parts, request, start, await observed(), answers) : undefined,
             ),
   });
-  await askNodes(parts, request, start, dispatchOf(parts, request, kept), kept, incoming);
+  await askNodes(parts, request, start, rulesReadingOf(parts, request, kept), kept, incoming);
   const refusal = await connect(parts, request, start, kept, answers);
   const last = await observed(refusal);
   const all = [...answers.values()];
@@ -120,18 +126,30 @@ async function lookAtAbsent({ readers, judge, seen }: LookParts, request: TraceR
   };
 }
 
-/** Whether this look reads the rules themselves or counts of references; counts the collections. */
-function dispatchOf(
+/** How a look comes by the rules. */
+interface RulesReading {
+  /** Where they are read: the rules themselves, or counts of references. */
+  readonly dispatch: Dispatch;
+  /** Where those that are watched do, what has to be known of them; undefined where they are read in any case. */
+  readonly held: Dispatch | undefined;
+}
+
+/** Counts the collections. */
+function rulesReadingOf(
   { collections }: LookParts,
-  { namespace, spec, previous }: TraceRequest,
+  { namespace, spec, previous, watch }: TraceRequest,
   kept: ReadonlyMap<string, NodeAnswer> | undefined,
-): Dispatch {
+): RulesReading {
   // What is looked for again has to quote the rules.
-  if (kept !== undefined) return 'Rules';
+  if (kept !== undefined) return { dispatch: 'Rules', held: undefined };
   const key = `${namespace}/${spec.serviceRef.name}`;
   const collected = collections.get(key) ?? 0;
   collections.set(key, collected + 1);
-  return dispatchReading(spec.mode, collected, previous);
+  const isCounting = watch?.isViewed === true && collected % everyCollection === 0;
+  return {
+    dispatch: dispatchReading(spec.mode, collected, previous),
+    held: watch === undefined || isCounting ? undefined : dispatchReading('Watch', 1, previous),
+  };
 }
 
 /** What is asked for of conntrack, and the most that may be shown of it. */
@@ -148,20 +166,27 @@ async function askNodes(
   parts: LookParts,
   request: TraceRequest,
   { nodes, desired, dns }: TraceStart,
-  dispatch: Dispatch,
+  reading: RulesReading,
   kept: ReadonlyMap<string, NodeAnswer> | undefined,
   incoming: IncomingAnswers,
 ): Promise<void> {
   const conntrack = conntrackOf(parts, request).shown;
-  const ask = (node: TracedNode): Promise<NodeAnswer> =>
-    parts.probes.ask(
-      node,
-      probeRequest(node, desired, request.spec, { dns, dispatch, conntrack }),
-      (reason, message, isSlow = false) => {
-        incoming.waits(node.name, reason, message, isSlow);
-      },
-      request.signal,
-    );
+  const { dispatch } = reading;
+  const isWatched = request.watch !== undefined && request.spec.collect?.rules !== false && isProxied(desired);
+  const ask = async (node: TracedNode): Promise<NodeAnswer> => {
+    const whole = probeRequest(node, desired, request.spec, { dns, dispatch, conntrack });
+    const askFor = (asked: ProbeRequest): Promise<NodeAnswer> =>
+      parts.probes.ask(
+        node,
+        asked,
+        (reason, message, isSlow = false) => {
+          incoming.waits(node.name, reason, message, isSlow);
+        },
+        request.signal,
+      );
+    if (!isWatched) return askFor(whole);
+    return askWatched(parts, request, node, whole, reading.held, askFor);
+  };
   try {
     await Promise.all(
       nodes.map(async (node) => {
@@ -171,6 +196,59 @@ async function askNodes(
   } finally {
     incoming.stop();
   }
+}
+
+/** Asks for the rules only where they are not held; from then on they are watched. */
+async function askWatched(
+  { watches }: LookParts,
+  { watch }: TraceRequest,
+  node: TracedNode,
+  whole: ProbeRequest,
+  needed: Dispatch | undefined,
+  ask: (request: ProbeRequest) => Promise<NodeAnswer>,
+): Promise<NodeAnswer> {
+  const [service] = whole.services;
+  if (service === undefined) return ask(whole);
+  const usable = (): HeldRules | undefined => {
+    const held = needed === undefined ? undefined : watches.held(node.name, service);
+    if (held === undefined || Date.now() - held.wholeAt > wholeMilliseconds) return undefined;
+    return needed === 'Rules' && held.dispatch === 'References' ? undefined : held;
+  };
+  // Longer than between two looks, whatever holds one up.
+  const lease = 60_000 + 3 * (watch?.intervalMilliseconds ?? 0);
+  if (usable() !== undefined) {
+    const answer = await ask({ ...whole, collect: { ...whole.collect, rules: false } });
+    if (!('report' in answer)) return answer;
+    // It may have changed meanwhile, or kube-proxy has another mode now.
+    const held = usable();
+    if (held !== undefined && held.proxyMode === proxyModeOf(answer.report)) {
+      watches.want(node, service, lease);
+      return {
+        ...answer,
+        report: withRules(answer.report, held),
+        rulesReadAt: new Date(held.readAt).toISOString(),
+      };
+    }
+  }
+  const count = watches.count(node.name, service);
+  const answer = await ask(whole);
+  if ('report' in answer) {
+    watches.want(node, service, lease);
+    watches.keep(node.name, whole, answer.report, count);
+  }
+  return answer;
+}
+
+function versionsOf(slices: TraceStart['slices']): string {
+  return slices
+    .map(({ metadata }) => `${metadata?.name ?? ''} ${metadata?.resourceVersion ?? ''}`)
+    .sort()
+    .join();
+}
+
+/** kube-proxy writes rules for it. */
+function isProxied({ service }: DesiredService): boolean {
+  return service.notProxied === undefined && service.clusterIPs.length > 0;
 }
 
 function bounded({ conntrackLimit }: LookParts, answer: NodeAnswer): NodeAnswer {
@@ -275,7 +353,7 @@ function statusInput(
 
 /** @param foundBefore where it is given, what may be a moment's is left out unless it is among these */
 async function statusOf(
-  { judge, slices: sliceLog }: LookParts,
+  { judge, slices: sliceLog, watches }: LookParts,
   request: TraceRequest,
   { nodeZones, client }: TraceStart,
   { desired, cluster }: Observed,
@@ -284,8 +362,11 @@ async function statusOf(
 ): Promise<ServiceTraceStatus> {
   const { walkFrom, problem } = client;
   const slices = sliceLog.since(`${request.namespace}/${request.spec.serviceRef.name}`, request.previous);
+  const observations =
+    request.watch === undefined ? undefined : ruleObservations(answers, desired, watches, request.previous);
+  const extra = present({ foundBefore, slices, observations });
   const built = await judge(
-    statusInput(request, { desired, answers, nodeZones, walkFrom, cluster, ...present({ foundBefore, slices }) }),
+    statusInput(request, { desired, answers, nodeZones, walkFrom, cluster, ...extra }),
   );
   return problem === undefined || answers.some(isWaitedFor)
     ? built

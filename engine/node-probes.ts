@@ -16,8 +16,11 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import type { CaptureRequest } from '../core/capture/request.ts';
 import { decodeReport } from './decode-report.ts';
 import { NodeReportError, type NodeAnswer } from '../core/wire/node-report.ts';
+import type { ClockOffset } from '../core/wire/clock-offset.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
 import { plural } from '../core/lib/plural.ts';
+import type { WatchRecord } from '../core/wire/watch-records.ts';
+import type { WatchRequest } from '../core/wire/watch-request.ts';
 import { version } from '../core/lib/version.ts';
 import { describeRefusal } from '../core/api/refusal.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
@@ -102,6 +105,8 @@ const deadMilliseconds = (activeDeadlineSeconds + 600) * 1000;
 const sweepRetries = { first: 1000, last: 30_000 };
 const closeRetries = { first: 200, last: 1000 };
 const watchRetries = { first: 1000, last: 15_000 };
+/** A watch that broke. */
+const rewatching = { first: 500, last: 60_000 };
 const defaultSlowMilliseconds = 3000;
 /** Nodes that gave no sign of life the last time, and are asked at the same time. */
 const slowPlaces = 8;
@@ -148,6 +153,8 @@ export class NodeProbes {
   readonly #askers = new Map<string, Set<OnWaiting>>();
   readonly #lastUsed = new Map<string, number>();
   readonly #inUse = new Map<string, number>();
+  /** Nodes whose rules are watched: their probes do not end for being idle, but for another node's where there are too many. */
+  readonly #watched = new Set<string>();
   readonly #listeners = new Set<() => void>();
   #informer: (Informer<V1Pod> & ObjectCache<V1Pod>) | undefined;
   #informerReady: Promise<void> | undefined;
@@ -328,6 +335,83 @@ export class NodeProbes {
     const collectedAt = new Date().toISOString();
     if (isUngreeted) session.didWithout();
     return { report: await decodeReport(output), collectedAt };
+  }
+
+  /**
+   * Watches rules of a node in its probe's session until it is ended; what breaks is begun again, with a new probe where the old
+   * one is gone. A probe that is watched is not idle. Nothing is watched before `set`.
+   * @param handlers onUnwatched: nothing is known any more, until each Service's next record
+   */
+  watch(
+    node: TracedNode,
+    handlers: {
+      readonly onRecord: (record: WatchRecord, clock: ClockOffset | undefined) => void;
+      readonly onUnwatched: (reason: string) => void;
+    },
+  ): { readonly set: (request: WatchRequest) => void; readonly end: () => void } {
+    const ended = new AbortController();
+    const { signal } = ended;
+    let request: WatchRequest | undefined;
+    let session: NodeSession | undefined;
+    let failures = 0;
+    let wake = (): void => undefined;
+    const begin = (): void => {
+      // Who asks the node makes a probe there; one that had to go for another node's is not made again for this.
+      const present = this.#pod(node.name);
+      const pod = present === undefined || !isRunning(present) ? undefined : present.metadata?.name;
+      if (pod === undefined) throw new NoAnswerError('ProbeEnded', 'it has no probe that runs');
+      if (request === undefined || this.#isEnded(signal)) return;
+      const own = this.#sessionOf(node.name, pod);
+      session = own;
+      own.watch(request, {
+        onRecord: (record) => {
+          failures = 0;
+          handlers.onRecord(record, own.clockOffset());
+        },
+        onUnwatched: (reason) => {
+          if (signal.aborted) return;
+          handlers.onUnwatched(reason);
+          wake();
+        },
+      });
+    };
+    const run = async (): Promise<void> => {
+      while (!this.#isEnded(signal)) {
+        const { promise: woken, resolve } = Promise.withResolvers<void>();
+        wake = resolve;
+        try {
+          begin();
+        } catch (error) {
+          handlers.onUnwatched(messageOf(error));
+          resolve();
+        }
+        await woken;
+        await sleep(pauseAfter(failures, rewatching), undefined, { signal, ref: false }).catch(() => undefined);
+        failures += 1;
+      }
+    };
+    this.#watched.add(node.name);
+    return {
+      set: (next) => {
+        const isFirst = request === undefined;
+        request = next;
+        if (isFirst) void run();
+        else if (session?.isOpen === true && failures === 0) begin();
+      },
+      end: () => {
+        if (signal.aborted) return;
+        ended.abort();
+        session?.unwatch();
+        wake();
+        this.#watched.delete(node.name);
+        if (this.#made.has(node.name)) this.#lastUsed.set(node.name, Date.now());
+        this.#watchIdle();
+      },
+    };
+  }
+
+  #isEnded(signal: AbortSignal): boolean {
+    return this.#closed || signal.aborted;
   }
 
   #sessionOf(node: string, pod: string): NodeSession {
@@ -742,7 +826,7 @@ export class NodeProbes {
     this.#idleTimer = setInterval(() => {
       const old = Date.now() - this.#options.idleSeconds * 1000;
       for (const [node, used] of this.#lastUsed) {
-        if (used < old && (this.#inUse.get(node) ?? 0) === 0) void this.#end(node);
+        if (used < old && (this.#inUse.get(node) ?? 0) === 0 && !this.#watched.has(node)) void this.#end(node);
       }
       if (this.#lastUsed.size === 0) {
         clearInterval(this.#idleTimer);

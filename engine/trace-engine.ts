@@ -18,8 +18,10 @@ import { cachedByKey } from './cached.ts';
 import { captureOnNodes, type CaptureEnd, type EngineCaptureRequest } from './capture-on-nodes.ts';
 import type { EngineObserver, ProbeCounts } from './engine-observer.ts';
 import { noLog, type Log } from './log.ts';
+import { LastResults } from './last-results.ts';
 import { look, type Look, type LookParts } from './look.ts';
 import { NodeProbes } from './node-probes.ts';
+import { NodeWatches } from './node-watches.ts';
 import { clusterObserver } from './observe-cluster.ts';
 import { judgeHere, type Judge } from './status-thread.ts';
 import { SliceLog } from './slice-log.ts';
@@ -62,6 +64,8 @@ export interface TraceEngine {
   capture(request: EngineCaptureRequest): Promise<readonly CaptureEnd[]>;
   /** What a watch delivered just now, of any Service: changes in between two collections are not missed then. */
   sawEndpointSlice(slice: V1EndpointSlice, isGone: boolean): void;
+  /** From now on, calls with `namespace/name` when rules of a watched Service have changed on some node. */
+  onRuleChange(listener: (service: string) => void): void;
   /** From now on, deletes probes that earlier processes left, and those that nobody needs, until they are gone. */
   keepClean(): void;
   /** What there is of probes right now. */
@@ -84,7 +88,7 @@ export function createTraceEngine(
   options: TraceEngineOptions,
   makeProbes: (
     ...args: ConstructorParameters<typeof NodeProbes>
-  ) => Pick<NodeProbes, 'ask' | 'capture' | 'counts' | 'keepClean' | 'release' | 'close'> = (...args) =>
+  ) => Pick<NodeProbes, 'ask' | 'watch' | 'capture' | 'counts' | 'keepClean' | 'release' | 'close'> = (...args) =>
     new NodeProbes(...args),
 ): TraceEngine {
   const { kubeConfig } = options;
@@ -115,6 +119,7 @@ export function createTraceEngine(
       endTimeoutMilliseconds: options.endTimeoutMilliseconds,
     }),
   });
+  const listeners = new Set<(service: string) => void>();
   const parts: LookParts = {
     readers: {
       core,
@@ -129,9 +134,23 @@ export function createTraceEngine(
     seen: new Map(),
     slices: new SliceLog(),
     collections: new Map(),
+    watches: new NodeWatches(probes, (service) => {
+      for (const listener of listeners) listener(service);
+    }),
   };
+  const lastResults = new LastResults(parts.watches);
   return {
-    trace: (request) => lookUntilConfirmed(parts, request, options.againMilliseconds ?? usualAgainMilliseconds),
+    trace: async (request) => {
+      const begun = Date.now();
+      const kept = lastResults.withNewRules(request);
+      const again = options.againMilliseconds ?? usualAgainMilliseconds;
+      const result = await lookUntilConfirmed(parts, request, again, kept);
+      lastResults.add(request, result, begun, kept !== undefined);
+      return result;
+    },
+    onRuleChange: (listener) => {
+      listeners.add(listener);
+    },
     capture: async (request) => captureOnNodes(probes, await nodeCache(''), request),
     sawEndpointSlice: (slice, isGone) => {
       parts.slices.saw(slice, isGone, Date.now());
@@ -140,8 +159,15 @@ export function createTraceEngine(
       probes.keepClean();
     },
     probeCounts: () => probes.counts(),
-    release: () => probes.release(),
-    close: () => probes.close(),
+    release: () => {
+      parts.watches.close();
+      lastResults.clear();
+      return probes.release();
+    },
+    close: () => {
+      parts.watches.close();
+      return probes.close();
+    },
   };
 }
 
@@ -150,10 +176,11 @@ async function lookUntilConfirmed(
   parts: LookParts,
   request: TraceRequest,
   againMilliseconds: number,
+  kept: ReadonlyMap<string, NodeAnswer> | undefined,
 ): Promise<TraceResult> {
   const quiet = withoutCallbacks(request);
   const found = [...(request.previous?.findings ?? [])];
-  let last = await look(parts, request);
+  let last = await look(parts, request, kept);
   for (let count = 1; ; count += 1) {
     const all = last.result.status.findings ?? [];
     const doubted = unconfirmed(all, found);

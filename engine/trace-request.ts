@@ -10,6 +10,13 @@ export interface TraceRequest {
   readonly spec: ServiceTraceSpec;
   readonly generation?: number;
   readonly previous?: ServiceTraceStatus;
+  /** Results follow each other: the nodes' rules are watched. Absent where one result is wanted. */
+  readonly watch?: {
+    /** Between two collections. */
+    readonly intervalMilliseconds: number;
+    /** Somebody looks at it, and sees what packets the rules count: those are read now and then. */
+    readonly isViewed: boolean;
+  };
   /**
    * Called when a node begins to wait for something or answers, but not more often than a few times a second.
    * @param now the progress at the time of its call: it costs nothing where nobody calls it

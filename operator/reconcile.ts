@@ -127,6 +127,14 @@ async function collect(
       spec: trace.spec,
       ...generation,
       ...(trace.status === undefined ? {} : { previous: trace.status }),
+      ...(trace.spec.mode === 'Watch'
+        ? {
+            watch: {
+              intervalMilliseconds: intervalOf(trace),
+              isViewed: trace.metadata.annotations?.[expiresAnnotation] !== undefined,
+            },
+          }
+        : {}),
       onProgress: progress.write,
       onHeldUp: (soFar) => {
         deps.onHeldUp?.();
@@ -399,7 +407,13 @@ function withoutTimes(status: ServiceTraceStatus): object {
     convergence: withoutConvergenceTimes(status.convergence),
     nodes: (status.nodes ?? []).map((node) => ({
       ...node,
-      probe: { ...node.probe, collectedAt: undefined, durationMilliseconds: undefined, clock: undefined },
+      probe: {
+        ...node.probe,
+        collectedAt: undefined,
+        rulesReadAt: undefined,
+        durationMilliseconds: undefined,
+        clock: undefined,
+      },
       // kube-proxy writes again every half minute, also where nothing changed.
       kubeProxy: { ...node.kubeProxy, lastSync: undefined, lastQueued: undefined, partialSyncs: undefined },
     })),

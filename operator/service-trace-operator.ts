@@ -207,6 +207,10 @@ export class ServiceTraceOperator extends Operator {
       this.#logBehind();
     }, behindMilliseconds);
     this.#behindTimer.unref();
+    this.#engine.onRuleChange((service) => {
+      const [namespace, name] = service.split('/');
+      this.#onService(namespace, name);
+    });
     await this.watchResource(serviceTraceGroup, serviceTraceVersion, serviceTracePlural, async (event) => {
       this.#onTrace(event);
     });

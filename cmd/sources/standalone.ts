@@ -27,6 +27,9 @@ export function openStandalone(
   const { namespace } = options;
   let { spec } = options;
   let wake: (() => void) | undefined;
+  /** Rules have changed since the last result began. */
+  let isChanged = false;
+  const { intervalMilliseconds = 2000 } = options;
   const engine = createEngine({
     kubeConfig: clusterClient.kubeConfig,
     probeNamespace: options.probeNamespace,
@@ -34,6 +37,12 @@ export function openStandalone(
     instance: `standalone-${process.pid.toString(36)}-${Date.now().toString(36)}`,
     probeIdleSeconds: 60,
   });
+  engine.onRuleChange((service) => {
+    if (service !== `${namespace}/${spec.serviceRef.name}`) return;
+    isChanged = true;
+    wake?.();
+  });
+  const hasChanged = (): boolean => isChanged;
   const asTrace = (status: ServiceTraceStatus): ServiceTrace =>
     traceOf({ namespace, name: spec.serviceRef.name, spec, status });
   return {
@@ -43,12 +52,14 @@ export function openStandalone(
       let previous: ServiceTraceStatus | undefined;
       let isLost = false;
       while (!signal.aborted) {
+        isChanged = false;
         try {
           const { status } = await engine.trace({
             namespace,
             spec,
             signal,
             ...(previous === undefined ? {} : { previous }),
+            ...(options.watch ? { watch: { intervalMilliseconds, isViewed: true } } : {}),
             onProgress: (progress) => {
               // A whole result says more than one that waits again.
               if (previous === undefined && !signal.aborted) onEvent({ kind: 'trace', trace: asTrace(progress()) });
@@ -68,11 +79,12 @@ export function openStandalone(
           isLost = true;
         }
         if (!options.watch) return;
+        if (hasChanged()) continue;
         const woken = new AbortController();
         wake = () => {
           woken.abort();
         };
-        await sleep(options.intervalMilliseconds ?? 2000, undefined, {
+        await sleep(intervalMilliseconds, undefined, {
           signal: AbortSignal.any([signal, woken.signal]),
         }).catch(() => undefined);
       }

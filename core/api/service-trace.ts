@@ -436,6 +436,10 @@ export interface ProbeStatus {
    */
   message?: string;
   collectedAt?: string;
+  /**
+   * When the rules and their counters were read, where that was before the rest: they are watched, and have not changed since.
+   */
+  rulesReadAt?: string;
   durationMilliseconds?: number;
   /**
    * How far the node's clock is ahead of the collector's.
@@ -1836,6 +1840,11 @@ export const serviceTraceSchema = {
           "type": "string"
          },
          "collectedAt": {
+          "type": "string",
+          "format": "date-time"
+         },
+         "rulesReadAt": {
+          "description": "When the rules and their counters were read, where that was before the rest: they are watched, and have not changed since.",
           "type": "string",
           "format": "date-time"
          },

@@ -19,6 +19,8 @@ export interface NodeFacts {
     readonly report: NodeReport;
     /** RFC 3339, by the collector's clock. */
     readonly collectedAt: string;
+    /** Where the rules were read before the rest. */
+    readonly rulesReadAt?: string;
     readonly program: NodeProgram;
     readonly kubeProxy?: KubeProxyState;
     readonly conntrack?: RecordOf<'conntrack'>;
@@ -74,6 +76,7 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
     read: {
       report,
       collectedAt,
+      ...present({ rulesReadAt: answer.rulesReadAt }),
       ...(dnsAnswers.length === 0 ? {} : { dnsAnswers }),
       ...(connections.length === 0
         ? {}

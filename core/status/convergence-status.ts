@@ -110,11 +110,16 @@ function kept(
   });
 }
 
-/** By the collector's clock, between whose times the node was read. */
+/**
+ * By the collector's clock, between whose times the node was read. Rules that are watched may have been read before the rest,
+ * or after it.
+ */
 function observationOfReading({ node, read, answer }: NodeFacts): RuleObservation[] {
   if (read === undefined) return [];
-  const latest = Date.parse(read.collectedAt);
-  const readFrom = 'askedAt' in answer && answer.askedAt !== undefined ? Date.parse(answer.askedAt) : latest;
+  const collected = Date.parse(read.collectedAt);
+  const asked = 'askedAt' in answer && answer.askedAt !== undefined ? Date.parse(answer.askedAt) : collected;
+  const rules = read.rulesReadAt === undefined ? [] : [Date.parse(read.rulesReadAt)];
+  const [readFrom, latest] = [Math.min(asked, ...rules), Math.max(collected, ...rules)];
   return Number.isFinite(latest) && Number.isFinite(readFrom)
     ? [{ node, latest, readFrom, source: 'Reading', frontends: read.program.frontends }]
     : [];
@@ -122,7 +127,8 @@ function observationOfReading({ node, read, answer }: NodeFacts): RuleObservatio
 
 /** What the status before says of the node: its time counts as the end alone, because nothing says when it was asked. */
 function observationBefore({ name, probe, ports }: NodeStatus): RuleObservation[] {
-  const latest = Date.parse(probe.collectedAt ?? '');
+  const collected = Date.parse(probe.collectedAt ?? '');
+  const latest = probe.rulesReadAt === undefined ? collected : Math.max(collected, Date.parse(probe.rulesReadAt));
   if (probe.state !== 'Collected' || !Number.isFinite(latest)) return [];
   const frontends = ports.map((port) =>
     // A status that was too large has no targets.
@@ -260,7 +266,9 @@ function connectionsKept(
   const back = new Set(later.flatMap((each) => targetsOf(each, true)));
   const former = new Map((change.conntrack ?? []).map((each) => [endKey(each), each]));
   const gone = new Set([...targetsOf(change, false), ...former.keys()]);
-  const read = nodes.filter((node) => node.read?.conntrack !== undefined);
+  const read = nodes.filter(
+    ({ read: own }) => own?.conntrack !== undefined && !(Date.parse(own.collectedAt) < Date.parse(change.earliest)),
+  );
   if (read.length === 0 || gone.size === 0) return change.conntrack;
   const all = [...gone].flatMap((key): KeptConnectionsStatus[] => {
     const was = former.get(key);

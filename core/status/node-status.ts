@@ -49,6 +49,7 @@ export function nodeStatus(
     probe: {
       state: 'Collected',
       collectedAt: read.collectedAt,
+      ...(read.rulesReadAt === undefined ? {} : { rulesReadAt: read.rulesReadAt }),
       ...(end === undefined ? {} : { durationMilliseconds: end.durationMilliseconds }),
       ...(read.clock === undefined
         ? {}

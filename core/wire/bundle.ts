@@ -67,6 +67,7 @@ const answerSchema = z.union([
     node: z.string(),
     collectedAt: z.string(),
     askedAt: z.string().optional(),
+    rulesReadAt: z.string().optional(),
     complete: z.boolean(),
   }),
   z.object({
@@ -108,8 +109,11 @@ export function printBundle(bundle: Bundle): string {
   ];
   for (const answer of bundle.answers) {
     if ('report' in answer) {
-      const { report, node, collectedAt, askedAt } = answer;
-      lines.push({ kind: 'answer', node, collectedAt, askedAt, complete: report.complete }, ...report.records);
+      const { report, node, collectedAt, askedAt, rulesReadAt } = answer;
+      lines.push(
+        { kind: 'answer', node, collectedAt, askedAt, rulesReadAt, complete: report.complete },
+        ...report.records,
+      );
     } else {
       lines.push({ kind: 'noAnswer', ...answer });
     }
@@ -286,6 +290,7 @@ function parseAnswers(lines: readonly { line: string; number: number }[], isEnde
           node: data.node,
           collectedAt: data.collectedAt,
           ...(data.askedAt === undefined ? {} : { askedAt: data.askedAt }),
+          ...(data.rulesReadAt === undefined ? {} : { rulesReadAt: data.rulesReadAt }),
           report: { node: data.node, records, complete: data.complete },
         });
         if (data.complete) open = { node: data.node, records };

@@ -407,6 +407,8 @@ export type NodeAnswer =
       /** When the report was whole, and when the probe began to be asked: RFC 3339, by the collector's clock. */
       readonly collectedAt: string;
       readonly askedAt?: string;
+      /** When its rules were read, by the same clock; absent where that was with the rest. They have not changed since. */
+      readonly rulesReadAt?: string;
     }
   | { readonly node: string; readonly state: 'Waiting' | 'Failed'; readonly reason: string; readonly message: string };
 

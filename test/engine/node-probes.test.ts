@@ -7,7 +7,7 @@ import type { ProbeRequest } from '../../core/wire/probe-request.ts';
 import { NodeProbes } from '../../engine/node-probes.ts';
 import { ProbeExecError, type openSession } from '../../engine/probe-exec.ts';
 import { probePod } from '../../engine/probe-pod.ts';
-import { serve } from '../../probe/serve.ts';
+import { serve, type StartWatch } from '../../probe/serve.ts';
 import { startFakeApiServer, type FakeApiServer } from '../support/fake-api-server.ts';
 import { noLog } from '../../engine/log.ts';
 import { logTo } from '../support/log-lines.ts';
@@ -438,7 +438,10 @@ it('waits longer for a node that has become ready', async () => {
 });
 
 /** A real probe's side of a session, which answers as `report` does. */
-function servedSessions(): { open: typeof openSession; readonly streams: { isOver: boolean; cut: () => void }[] } {
+function servedSessions(startWatch?: StartWatch): {
+  open: typeof openSession;
+  readonly streams: { isOver: boolean; cut: () => void }[];
+} {
   const streams: { isOver: boolean; cut: () => void }[] = [];
   return {
     streams,
@@ -453,10 +456,16 @@ function servedSessions(): { open: typeof openSession; readonly streams: { isOve
       };
       streams.push(stream);
       output.setEncoding('utf8').on('data', onText);
-      void serve(input, output, '0', (asked, _signal, emit) => {
-        for (const record of parseNodeReport(report(JSON.stringify(asked))).records) emit(record);
-        return Promise.resolve();
-      }).then(() => {
+      void serve(
+        input,
+        output,
+        '0',
+        (asked, _signal, emit) => {
+          for (const record of parseNodeReport(report(JSON.stringify(asked))).records) emit(record);
+          return Promise.resolve();
+        },
+        startWatch,
+      ).then(() => {
         stream.isOver = true;
       });
       return Promise.resolve({
@@ -649,3 +658,93 @@ it('deletes at its start probes of other instances that have ended, or should ha
     expect([...api.pods.keys()].sort()).toEqual(['other', 'young']);
   });
 });
+
+it('watches on a probe that lives as long as it is watched, again after a cut, and on the next probe', async () => {
+  const watching: string[][] = [];
+  let hasEnded = 0;
+  const { open, streams } = servedSessions(({ emit }) => ({
+    set: ({ services }) => {
+      watching.push(services.map(({ name }) => name));
+      for (const { namespace, name } of services)
+        emit({
+          kind: 'rules',
+          service: `${namespace}/${name}`,
+          changes: [],
+          omitted: 0,
+          hasLost: false,
+          isSettled: true,
+          polled: [],
+          read: { began: 1, ended: 2 },
+          records: [],
+        });
+    },
+    hold: () => undefined,
+    end: () => {
+      hasEnded += 1;
+    },
+  }));
+  await withExec(() => Promise.resolve(), { openSession: open, idleSeconds: 1 });
+  const heard: string[] = [];
+  const watch = probes.watch(node, {
+    onRecord: ({ service }, clock) => heard.push(`${service} ${clock === undefined ? 'unknown' : 'clock'}`),
+    onUnwatched: (reason) => heard.push(`unwatched ${reason}`),
+  });
+  const { services } = serviceRequest('a');
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  watch.set({ version: 1, node: node.name, services, isExpecting: false });
+  await vi.waitFor(
+    () => {
+      expect(heard.map((text) => text.split(' ')[0])).toEqual(['shop/a']);
+    },
+    { timeout: 10_000 },
+  );
+  watch.set({
+    version: 1,
+    node: node.name,
+    services: [...services, ...serviceRequest('b').services],
+    isExpecting: false,
+  });
+  await vi.waitFor(
+    () => {
+      expect(watching.at(-1)).toEqual(['a', 'b']);
+    },
+    { timeout: 10_000 },
+  );
+  heard.length = 0;
+  streams.at(-1)?.cut();
+  await vi.waitFor(
+    () => {
+      expect(heard.map((text) => text.split(' ')[0])).toEqual(['unwatched', 'shop/a', 'shop/b']);
+    },
+    { timeout: 5000 },
+  );
+  // Longer than a probe that nobody asks is kept.
+  await sleep(3500);
+  const [first] = api.pods.keys();
+  expect(api.pods.size).toBe(1);
+  heard.length = 0;
+  api.update(first ?? '', (pod) => {
+    pod.status = { phase: 'Failed', reason: 'DeadlineExceeded' };
+  });
+  streams.at(-1)?.cut();
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  await vi.waitFor(
+    () => {
+      expect(heard.map((text) => text.split(' ')[0])).toEqual(expect.arrayContaining(['shop/a', 'shop/b']));
+      expect([...api.pods.keys()].filter((name) => name !== first)).toHaveLength(1);
+    },
+    { timeout: 10_000 },
+  );
+  watch.end();
+  await vi.waitFor(
+    () => {
+      expect(hasEnded, 'each stream had one').toBe(streams.length);
+    },
+    { timeout: 5000 },
+  );
+  expect(streams.at(-1)?.isOver).toBe(false);
+  await probes.release();
+  await vi.waitFor(() => {
+    expect(streams.every(({ isOver }) => isOver)).toBe(true);
+  });
+}, 30_000);

@@ -55,7 +55,7 @@ const nftables: Backend = {
 
 const nft: Backend = {
   loading: load('iptables-nft-restore -c', fixture('iptables-nft.txt')),
-  readBy: 'iptables-nft',
+  readBy: 'nft',
   add: (of, comment) => iptables('iptables-nft', of, '-A', comment),
   remove: (of, comment) => iptables('iptables-nft', of, '-D', comment),
   again: `iptables-nft-save -t nat | sed -n -e '/^\\*/p' -e '/^:KUBE-SERVICES/p' -e '/^:KUBE-SVC/p' -e '/^-A KUBE-SERVICES/p' -e '/^-A KUBE-SVC/p' -e '/^COMMIT/p' | iptables-nft-restore --noflush`,
@@ -108,7 +108,8 @@ for (const [name, backend] of [
     });
     expect(JSON.stringify(first?.records)).toContain('10.244.');
 
-    const { records, began, ended } = of('own');
+    const { records, began, ended, readings } = of('own');
+    expect(readings).toBeGreaterThan(0);
     expect(records).toHaveLength(1);
     expect(records[0]).toMatchObject({ omitted: 0, hasLost: false, isSettled: true });
     expect(JSON.stringify(records[0]?.records)).toContain('one');

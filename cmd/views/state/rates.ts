@@ -35,8 +35,9 @@ export function compareCounters(
     const old = olds.get(node.name);
     if (old === undefined) continue;
     const seconds = secondsBetween(old, node);
-    const known = seconds === 0 ? previous.get(node.name) : { before: old, after: node };
-    if (seconds >= 0 && known !== undefined) compared.set(node.name, known);
+    // Not counted again: the counters are those of before, in another object.
+    const former = seconds === 0 ? previous.get(node.name)?.before : old;
+    if (seconds >= 0 && former !== undefined) compared.set(node.name, { before: former, after: node });
   }
   return compared;
 }
@@ -89,9 +90,13 @@ function frontendKey(port: NodePortStatus): string {
   return `${port.protocol} ${frontendText(port)}`;
 }
 
-/** NaN where one of them was not collected. */
+/** Between their counters. NaN where one of them was not collected. */
 function secondsBetween(before: NodeStatus, after: NodeStatus): number {
-  return (Date.parse(after.probe.collectedAt ?? '') - Date.parse(before.probe.collectedAt ?? '')) / 1000;
+  return (countedAt(after) - countedAt(before)) / 1000;
+}
+
+function countedAt({ probe }: NodeStatus): number {
+  return Date.parse(probe.rulesReadAt ?? probe.collectedAt ?? '');
 }
 
 export function rateText(rate: number | undefined): string {

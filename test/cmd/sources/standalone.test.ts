@@ -31,6 +31,7 @@ function engineOf(answers: readonly (() => void)[]): TraceEngine {
       };
     },
     capture: async () => [],
+    onRuleChange: () => undefined,
     keepClean: () => undefined,
     sawEndpointSlice: () => undefined,
     probeCounts: () => ({ probes: 0, starting: 0, sessions: 0 }),

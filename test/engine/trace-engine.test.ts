@@ -1,10 +1,14 @@
-/** The engine looks again before it reports what a moment can have caused: over real HTTP from an API server of a few lines. */
+/** The engine over real HTTP from an API server of a few lines: it looks again before it reports what a moment can have caused, and reads no rules that are watched. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NodeAnswer, NodeReportRecord } from '../../core/wire/node-report.ts';
 import type { ServiceTraceStatus } from '../../core/api/service-trace.ts';
+import type { WatchRecord } from '../../core/wire/watch-records.ts';
+import type { WatchRequest } from '../../core/wire/watch-request.ts';
+import type { NodeProbes } from '../../engine/node-probes.ts';
+import type { TraceResult } from '../../engine/trace-request.ts';
 import { createTraceEngine, type TraceEngine } from '../../engine/trace-engine.ts';
 
 const service = {
@@ -46,6 +50,10 @@ let looks: { readonly service?: object; readonly slices: readonly object[] }[];
 /** What each node says when it is asked for the first time, the second, and so on. */
 let says: (node: string, time: number) => readonly NodeReportRecord[];
 let asked: string[];
+/** Of those, what was asked with rules. */
+let read: string[];
+/** What a node's watch was asked for, and how it answers. */
+let watches: Map<string, { requests: WatchRequest[]; handlers: Parameters<NodeProbes['watch']>[1]; hasEnded: boolean }>;
 let looked: number;
 let engine: TraceEngine;
 let close: () => Promise<void>;
@@ -53,6 +61,8 @@ let close: () => Promise<void>;
 beforeEach(async () => {
   says = () => [];
   asked = [];
+  read = [];
+  watches = new Map();
   looked = 0;
   const http = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
@@ -81,8 +91,9 @@ beforeEach(async () => {
     { name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true },
     { name: 'fake' },
   );
-  const ask = (name: string): NodeAnswer => {
+  const ask = (name: string, rules: boolean): NodeAnswer => {
     asked.push(name);
+    if (rules) read.push(name);
     const now = new Date().toISOString();
     const records: NodeReportRecord[] = [
       {
@@ -94,7 +105,7 @@ beforeEach(async () => {
         probeVersion: '0',
         addresses: ['172.30.0.1'],
       },
-      ...says(name, asked.filter((each) => each === name).length),
+      ...says(name, asked.filter((each) => each === name).length).filter(({ kind }) => rules || kind === 'dnsAnswer'),
       { kind: 'end', finishedAt: now, durationMilliseconds: 1 },
     ];
     return { node: name, collectedAt: now, report: { node: name, complete: true, records } };
@@ -102,7 +113,17 @@ beforeEach(async () => {
   engine = createTraceEngine(
     { kubeConfig, probeNamespace: 'kube-system', probeImage: 'probe', againMilliseconds: 10 },
     () => ({
-      ask: async ({ name }) => ask(name),
+      ask: async ({ name }, request) => ask(name, request.collect.rules),
+      watch: ({ name }, handlers) => {
+        const watch = { requests: new Array<WatchRequest>(), handlers, hasEnded: false };
+        watches.set(name, watch);
+        return {
+          set: (request) => watch.requests.push(request),
+          end: () => {
+            watch.hasEnded = true;
+          },
+        };
+      },
       capture: async () => undefined,
       keepClean: () => undefined,
       counts: () => ({ probes: 0, starting: 0, sessions: 0 }),
@@ -231,5 +252,132 @@ describe('a change without a time of its own', () => {
   it('is none where the Service was made again: that has a time, and the slices of before went with it', async () => {
     const again = { ...service, metadata: { ...service.metadata, uid: 'another' } };
     expect(await changed(again, [ready])).toBeUndefined();
+  });
+});
+
+describe('rules that are watched', () => {
+  const tables: NodeReportRecord = { kind: 'tables', nftables: [], legacy: { IPv4: [], IPv6: [] }, ipvs: false };
+  const chain = (target: string): NodeReportRecord => ({
+    kind: 'iptablesChain',
+    service: 'shop/auth',
+    backend: 'nf_tables',
+    family: 'IPv4',
+    table: 'nat',
+    chain: 'KUBE-SVC-ATCMKLZ6QGAHJQX2',
+    scope: 'all',
+    absent: false,
+    lines: [`-A KUBE-SVC-ATCMKLZ6QGAHJQX2 -j DNAT --to-destination ${target}`],
+  });
+  const rules = (target: string, changes: WatchRecord['changes'] = []): WatchRecord => ({
+    kind: 'rules',
+    service: 'shop/auth',
+    changes,
+    omitted: 0,
+    hasLost: false,
+    isSettled: true,
+    polled: [],
+    read: { began: 1, ended: 2 },
+    records: [tables, chain(target)],
+  });
+  const change = { earliest: 1, latest: 2 };
+  let previous: ServiceTraceStatus | undefined;
+  const watched = async (intervalMilliseconds = 60_000): Promise<TraceResult> => {
+    const result = await engine.trace({
+      namespace: 'shop',
+      spec: { serviceRef: { name: 'auth' }, mode: 'Watch', nodes: { names: ['node-a', 'node-b'] } },
+      watch: { intervalMilliseconds, isViewed: false },
+      ...(previous === undefined ? {} : { previous }),
+    });
+    previous = result.status;
+    return result;
+  };
+  const linesOf = (answer: NodeAnswer | undefined): readonly string[] =>
+    answer !== undefined && 'report' in answer
+      ? answer.report.records.flatMap((record) => (record.kind === 'iptablesChain' ? record.lines : []))
+      : [];
+  const say = (name: string, record: WatchRecord): void => watches.get(name)?.handlers.onRecord(record, undefined);
+  beforeEach(() => {
+    previous = undefined;
+    looks = [{ service, slices: [ready] }];
+    says = () => [tables, chain('10.244.1.2:8080')];
+  });
+
+  it('are read once, and then not at all for as long as they do not change', async () => {
+    await watched(0);
+    expect([...watches.values()].map(({ requests }) => requests.length)).toEqual([1, 1]);
+    expect(watches.get('node-a')?.requests[0]).toMatchObject({ node: 'node-a', services: [{ name: 'auth' }] });
+    for (const name of ['node-a', 'node-b']) say(name, rules('10.244.1.2:8080'));
+    // There are findings, which have to quote what a watch does not read.
+    await watched(0);
+    const before = read.length;
+    asked = [];
+    for (let times = 0; times < 20; times += 1) {
+      const { answers } = await watched(0);
+      expect(answers.map(linesOf)).toEqual(answers.map(() => [expect.stringContaining('10.244.1.2:8080')]));
+      expect(answers.map((answer) => 'report' in answer && answer.report.records.at(-1)?.kind)).toEqual(['end', 'end']);
+    }
+    expect(asked.length).toBeGreaterThanOrEqual(40);
+    expect(read).toHaveLength(before);
+    expect([...watches.values()].map(({ requests }) => requests.length)).toEqual([1, 1]);
+  });
+
+  it('are read where nothing watches them, and where the watch was cut, until it gives them again', async () => {
+    await watched(0);
+    read = [];
+    await watched(0);
+    expect(read).toEqual(expect.arrayContaining(['node-a', 'node-b']));
+    for (const name of ['node-a', 'node-b']) say(name, rules('10.244.1.2:8080'));
+    await watched(0);
+    watches.get('node-b')?.handlers.onUnwatched('its stream broke');
+    read = [];
+    await watched(0);
+    expect(new Set(read)).toEqual(new Set(['node-b']));
+    say('node-b', rules('10.244.1.2:8080'));
+    await watched(0);
+    read = [];
+    await watched(0);
+    expect(read).toEqual([]);
+  });
+
+  it('change the status without a node being asked, and say so to who listens', async () => {
+    const heard: string[] = [];
+    engine.onRuleChange((name) => heard.push(name));
+    await watched();
+    for (const name of ['node-a', 'node-b']) say(name, rules('10.244.1.2:8080'));
+    await watched();
+    expect(heard).toEqual([]);
+    asked = [];
+    say('node-b', rules('10.244.1.9:8080', [change]));
+    expect(heard).toEqual(['shop/auth']);
+    const { answers, status } = await watched();
+    expect(linesOf(answers.find((answer) => answer.node === 'node-b'))).toEqual([
+      expect.stringContaining('10.244.1.9:8080'),
+    ]);
+    expect(status.nodes?.map(({ probe }) => probe.state)).toEqual(['Collected', 'Collected']);
+    expect(asked.filter((name) => name === 'node-a')).toEqual([]);
+  });
+
+  it('that a trace began to read before they changed do not take the place of the newer ones', async () => {
+    await watched(0);
+    say('node-a', rules('10.244.1.2:8080'));
+    watches.get('node-a')?.handlers.onUnwatched('its stream broke');
+    says = (name) => {
+      if (name === 'node-a') say(name, rules('10.244.1.9:8080', [change]));
+      return [tables, chain('10.244.1.2:8080')];
+    };
+    await watched(0);
+    says = () => [tables, chain('10.244.1.2:8080')];
+    read = [];
+    const { answers } = await watched(0);
+    expect(linesOf(answers.find((answer) => answer.node === 'node-a'))).toEqual([
+      expect.stringContaining('10.244.1.9:8080'),
+    ]);
+    expect(read, 'what the watch gave is the newest').not.toContain('node-a');
+  });
+
+  it('are watched no longer than somebody wants it', async () => {
+    await watched();
+    await engine.release();
+    expect([...watches.values()].map(({ hasEnded }) => hasEnded)).toEqual([true, true]);
   });
 });
