@@ -4,10 +4,8 @@
  */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { ChildProcess } from 'node:child_process';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +15,6 @@ import { probeRequestSchema } from '../../core/wire/probe-request.ts';
 import { watchRecordSchema, type WatchRecord } from '../../core/wire/watch-records.ts';
 import type { WatchRequest } from '../../core/wire/watch-request.ts';
 import { NodeSession } from '../../engine/node-session.ts';
-import { findExecutable } from '../cluster/requirements.ts';
 import { childrenOf, openProcess } from '../support/probe-process.ts';
 
 const probe = fileURLToPath(new URL('../../probe/main.ts', import.meta.url));
@@ -25,18 +22,18 @@ const run = promisify(execFile);
 
 const scenarioSchema = z.object({
   service: probeRequestSchema.shape.services.element,
-  /** A tool that each reading runs, and no question does. */
-  readBy: z.string(),
   steps: z.array(
     z.object({
       name: z.string(),
-      /** For the shell, with the tools themselves in its PATH. */
+      /** For the shell. */
       script: z.string(),
       /** The helper that hears of changes: it does not run while the script does, or it is killed. */
       helper: z.enum(['stopped', 'killed']).optional(),
       /** The engine says that a change is near. */
       isExpecting: z.boolean().optional(),
-      /** How long nothing has to come before the next step. */
+      /** So many changes are waited for, and a loss counts as one; absent: for none. */
+      until: z.number().optional(),
+      /** How long nothing more has to come before the next step. */
       quiet: z.number(),
     }),
   ),
@@ -50,27 +47,26 @@ export const stepsSchema = z.record(
     /** By the clock of the node, which is this process's too. */
     began: z.number(),
     ended: z.number(),
-    readings: z.number(),
+    /** Of questions about rules. */
+    askedBytes: z.number(),
     records: z.array(watchRecordSchema),
     unwatched: z.array(z.string()),
   }),
 );
 
-/** A tool that writes a line down each time that it is run. */
-function counted(tool: string): { readonly path: string; readonly count: () => number } {
-  const folder = mkdtempSync(join(tmpdir(), 'svctrace-watch-'));
-  const log = join(folder, 'log');
-  writeFileSync(join(folder, tool), `#!/bin/sh\necho >> ${log}\nexec ${findExecutable(tool) ?? tool} "$@"\n`, {
-    mode: 0o755,
-  });
-  return { path: folder, count: () => (existsSync(log) ? readFileSync(log, 'utf8').length : 0) };
+/** Bytes of questions that the helpers have read over which the probe reads rules; those that hear of changes are others. */
+function askedBytes(probes: readonly ChildProcess[]): number {
+  return probes
+    .flatMap(({ pid = 0 }) => {
+      const listeners = childrenOf(pid, 'netlink group');
+      return childrenOf(pid, 'netlink socket').filter((each) => !listeners.includes(each));
+    })
+    .map((pid) => Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${String(pid)}/io`, 'utf8'))?.[1]))
+    .reduce((sum, count) => sum + count, 0);
 }
 
 async function main(): Promise<void> {
   const scenario = scenarioSchema.parse(JSON.parse(await text(process.stdin)));
-  const tool = counted(scenario.readBy);
-  const path = process.env['PATH'] ?? '';
-  process.env['PATH'] = `${tool.path}:${path}`;
   const processes: ChildProcess[] = [];
   const session = new NodeSession({
     open: openProcess(probe, (child) => processes.push(child)),
@@ -101,23 +97,26 @@ async function main(): Promise<void> {
   watch();
   const steps: z.infer<typeof stepsSchema> = {};
   const first: Scenario['steps'][number] = { name: 'first', script: '', quiet: 500 };
-  for (const { name, script, helper, isExpecting, quiet } of [first, ...scenario.steps]) {
-    if (name === 'first') for (let tries = 0; tries < 200 && records.length === 0; tries += 1) await sleep(50);
+  for (const { name, script, helper, isExpecting, until = 0, quiet } of [first, ...scenario.steps]) {
+    if (name === 'first') for (let tries = 0; tries < 1200 && records.length === 0; tries += 1) await sleep(50);
     if (isExpecting === true) watch(true);
-    const readings = tool.count();
+    const bytes = askedBytes(processes);
     const helpers = helper === undefined ? [] : processes.flatMap(({ pid = 0 }) => childrenOf(pid, 'netlink group'));
     for (const pid of helpers) process.kill(pid, helper === 'killed' ? 'SIGKILL' : 'SIGSTOP');
     const began = Date.now();
-    if (script !== '') await run('sh', ['-euc', script], { env: { PATH: path }, maxBuffer: 2 ** 26 });
+    if (script !== '') await run('sh', ['-euc', script], { maxBuffer: 2 ** 26 });
     const ended = Date.now();
     if (helper === 'stopped') for (const pid of helpers) process.kill(pid, 'SIGCONT');
     if (helper === 'killed') {
-      for (let tries = 0; tries < 200 && unwatched.length === 0; tries += 1) await sleep(50);
+      for (let tries = 0; tries < 1200 && unwatched.length === 0; tries += 1) await sleep(50);
       watch();
     }
+    const known = (): number =>
+      records.reduce((sum, { changes, hasLost }) => sum + changes.length + (hasLost ? 1 : 0), 0);
+    for (let tries = 0; tries < 1200 && known() < until; tries += 1) await sleep(50);
     last = Date.now();
     while (Date.now() - last < quiet) await sleep(20);
-    steps[name] = { began, ended, readings: tool.count() - readings, records, unwatched };
+    steps[name] = { began, ended, askedBytes: askedBytes(processes) - bytes, records, unwatched };
     records = [];
     unwatched = [];
   }
