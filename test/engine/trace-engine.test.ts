@@ -313,7 +313,7 @@ describe('rules that are watched', () => {
     asked = [];
     for (let times = 0; times < 20; times += 1) {
       const { answers } = await watched(0);
-      expect(answers.map(linesOf)).toEqual(answers.map(() => [expect.stringContaining('10.244.1.2:8080')]));
+      expect(answers.map(linesOf)).toEqual(answers.map((): unknown[] => [expect.stringContaining('10.244.1.2:8080')]));
       expect(answers.map((answer) => 'report' in answer && answer.report.records.at(-1)?.kind)).toEqual(['end', 'end']);
     }
     expect(asked.length).toBeGreaterThanOrEqual(40);
