@@ -365,9 +365,7 @@ async function statusOf(
   const observations =
     request.watch === undefined ? undefined : ruleObservations(answers, desired, watches, request.previous);
   const extra = present({ foundBefore, slices, observations });
-  const built = await judge(
-    statusInput(request, { desired, answers, nodeZones, walkFrom, cluster, ...extra }),
-  );
+  const built = await judge(statusInput(request, { desired, answers, nodeZones, walkFrom, cluster, ...extra }));
   return problem === undefined || answers.some(isWaitedFor)
     ? built
     : notReady(built, 'ClientNotFound', problem, new Date().toISOString());
