@@ -727,7 +727,15 @@ it('watches on a probe that lives as long as it is watched, again after a cut, a
     pod.status = { phase: 'Failed', reason: 'DeadlineExceeded' };
   });
   streams.at(-1)?.cut();
-  await probes.ask(node, serviceRequest('a'), () => undefined);
+  // Who asks the node has another probe made there.
+  await vi.waitFor(
+    async () => {
+      await probes.ask(node, serviceRequest('a'), () => undefined);
+      expect([...api.pods.keys()].filter((name) => name !== first)).toHaveLength(1);
+    },
+    { timeout: 10_000 },
+  );
+  heard.length = 0;
   await vi.waitFor(
     () => {
       expect(heard.map((text) => text.split(' ')[0])).toEqual(expect.arrayContaining(['shop/a', 'shop/b']));
