@@ -83,13 +83,23 @@ export function nodeLag(
 /** Of a change that the rules are not known to have had: what was seen while nobody knows whether it was undone already says nothing. */
 function undoneState(
   { state }: NodeLagStatus,
-  { latest }: NodeChange,
+  { earliest, latest, targets }: NodeChange,
   ends: readonly TargetEnd[],
   judged: readonly Judged[],
 ): NodeLagStatus['state'] {
+  // A node that is far behind may have had it when, for all that is known, it was made already and not asked once more yet.
+  const isDoubtful = judged.some(
+    ({ seen }) =>
+      seen.to >= earliest &&
+      targets.some(
+        (target, index) =>
+          seen.from < (ends[index]?.againBy ?? Infinity) && isAsExpected(target, seen.frontends) === true,
+      ),
+  );
   const since = Math.max(latest, ...ends.map(({ undoneBy = -Infinity }) => undoneBy));
   const undone = judged.filter(({ seen, verdict }) => verdict === 'Undone' && seen.from >= since);
-  if (state === 'NeverArrived' || undone.some(({ seen }) => seen.isWatched)) return 'NeverArrived';
+  if (state === 'NeverArrived' || undone.some(({ seen }) => seen.isWatched))
+    return isDoubtful ? 'Unseen' : 'NeverArrived';
   return undone.length > 0 || judged.some(({ verdict }) => verdict === 'Over') ? 'Unseen' : state;
 }
 
@@ -135,6 +145,7 @@ interface TargetEnd {
   /** The same at the latest. */
   readonly undoneBy?: number;
   readonly again?: number;
+  readonly againBy?: number;
 }
 
 function isAskedIn(target: ExpectedTargetStatus, targets: readonly ExpectedTargetStatus[]): boolean {
@@ -147,7 +158,8 @@ function endOf(target: ExpectedTargetStatus, later: readonly NodeChange[]): Targ
     const same = targets.find((other) => isSameTarget(other, target));
     if (same === undefined) continue;
     if (end.undone === undefined && same.present !== target.present) end = { undone: earliest, undoneBy: latest };
-    else if (end.undone !== undefined && same.present === target.present) return { ...end, again: earliest };
+    else if (end.undone !== undefined && same.present === target.present)
+      return { ...end, again: earliest, againBy: latest };
   }
   return end;
 }

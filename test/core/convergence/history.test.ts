@@ -131,6 +131,14 @@ describe('changeHistory', () => {
     expect(change?.lag.max).toBeUndefined();
   });
 
+  it('waits for all endpoints of a change, not for the first of them', () => {
+    const [change] = run(
+      [version(100, start, sliceOf(['10.0.0.1', '10.0.0.2', '10.0.0.3']))],
+      [observation(start + 7000, ['10.0.0.1', '10.0.0.2'], { source: 'Notification' })],
+    );
+    expect(change?.nodes).toEqual([{ node: 'node-a', state: 'Pending', minMilliseconds: 7000 }]);
+  });
+
   it('says of a change that was undone before it arrived that it never did', () => {
     const [change] = run([added, undone], [observation(start + 5000, ['10.0.0.1'], { source: 'Notification' })]);
     expect(change?.nodes).toEqual([{ node: 'node-a', state: 'NeverArrived', minMilliseconds: 0 }]);
@@ -139,6 +147,17 @@ describe('changeHistory', () => {
   it('does not say so where the rules were only read before and after', () => {
     const [change] = run([added, undone], [observation(start + 5000, ['10.0.0.1'])]);
     expect(change?.nodes).toEqual([{ node: 'node-a', state: 'Unseen', minMilliseconds: 0 }]);
+  });
+
+  it('does not say so where a node that is far behind may have had it before it was asked once more', () => {
+    const [change] = run(
+      [added, undone, { ...redone, notBefore: start + 1100 }],
+      [
+        observation(start + 1050, ['10.0.0.1'], { source: 'Notification' }),
+        observation(start + 1500, ['10.0.0.1', '10.0.0.2'], { source: 'Notification', earliest: start + 1499 }),
+      ],
+    );
+    expect(change?.nodes[0]?.state).toBe('Unseen');
   });
 
   it('does not take what a third change brought for the first one', () => {
