@@ -138,11 +138,25 @@ describe('the ruleset of', () => {
     [
       'istio',
       'a DNS server, from the node',
-      packet(node, '10.96.0.10', 53, { outInterface: 'eth0' }),
+      packet(node, '10.96.0.10', 53, { outInterface: 'eth0', protocol: 'UDP' }),
       'DNAT',
       '127.0.0.1:15053',
       false,
-      [],
+      [
+        'meta skuid 1337 return',
+        'meta skgid 1337 return',
+        'udp sport 53 meta mark & 0x00000fff != 0x00000539 ct zone set 1',
+      ],
+    ],
+    [
+      // Of two tables at one priority the newest is asked first, and this one asks who sent it.
+      'istio',
+      'a DNS server over TCP, from the node',
+      packet(node, '10.96.0.10', 53, { outInterface: 'eth0' }),
+      'UNKNOWN',
+      '',
+      false,
+      ['meta skuid 1337 return', 'meta skgid 1337 return'],
     ],
     [
       'kube-router',
