@@ -25,7 +25,7 @@ const smallFlags = ['--max-semi-space-size=1', '--no-opt', '--no-maglev'];
 /**
  * A session is at rest most of the time. The compilers that make code faster have 8 MiB of program beside the code that they
  * make, and a young generation grows to 16 MiB and more: a reading of one Service gains nothing by either. That can only be
- * said when Node starts, so that it starts anew.
+ * said when Node starts, so that it starts again.
  */
 function startSmall(): void {
   if (smallFlags.every((flag) => process.execArgv.includes(flag))) return;

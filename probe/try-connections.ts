@@ -26,8 +26,8 @@ export type ConnectionCheck = (local: LocalEnd | undefined, hasAnswered: boolean
 
 const timeoutMilliseconds = 2000;
 /**
- * Few programs answer an empty datagram; a port that nobody listens on is reported at once. One that was lost, or a slow moment
- * of the other side, is no silence: it is sent again.
+ * Few programs answer an empty datagram; a port that nobody listens on is reported at once. It is sent
+ * again, for one may be lost, or meet a slow moment of the other side.
  */
 const datagramMilliseconds = 750;
 const maxDatagrams = 2;

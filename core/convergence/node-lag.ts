@@ -34,7 +34,7 @@ export interface OtherChanges {
 }
 
 /**
- * A node that is behind may do what is asked by chance, because it has not heard of the change before either: then it does
+ * A node that is behind may do what is asked by chance, because the change before has not reached it either: then it does
  * the contrary once more. So what counts is when it did so for good.
  * @param former what was known before; an observation that is given again changes nothing
  */

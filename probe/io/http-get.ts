@@ -54,7 +54,7 @@ export async function httpGet(
   return parseHttpAnswer(Buffer.concat(pieces));
 }
 
-/** Throws HttpAnswerError for what is no answer, or is shorter than it says. */
+/** Throws HttpAnswerError for what is not an answer, or is shorter than it says. */
 export function parseHttpAnswer(bytes: Buffer): HttpAnswer {
   const end = bytes.indexOf('\r\n\r\n');
   const [first = '', ...fields] = bytes.toString('latin1', 0, Math.max(end, 0)).split('\r\n');

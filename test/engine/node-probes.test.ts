@@ -684,17 +684,17 @@ it('watches on a probe that lives as long as it is watched, again after a cut, a
     },
   }));
   await withExec(() => Promise.resolve(), { openSession: open, idleSeconds: 1 });
-  const heard: string[] = [];
+  const reported: string[] = [];
   const watch = probes.watch(node, {
-    onRecord: ({ service }, clock) => heard.push(`${service} ${clock === undefined ? 'unknown' : 'clock'}`),
-    onUnwatched: (reason) => heard.push(`unwatched ${reason}`),
+    onRecord: ({ service }, clock) => reported.push(`${service} ${clock === undefined ? 'unknown' : 'clock'}`),
+    onUnwatched: (reason) => reported.push(`unwatched ${reason}`),
   });
   const { services } = serviceRequest('a');
   await probes.ask(node, serviceRequest('a'), () => undefined);
   watch.set({ version: 1, node: node.name, services, isExpecting: false });
   await vi.waitFor(
     () => {
-      expect(heard.map((text) => text.split(' ')[0])).toEqual(['shop/a']);
+      expect(reported.map((text) => text.split(' ')[0])).toEqual(['shop/a']);
     },
     { timeout: 10_000 },
   );
@@ -710,11 +710,11 @@ it('watches on a probe that lives as long as it is watched, again after a cut, a
     },
     { timeout: 10_000 },
   );
-  heard.length = 0;
+  reported.length = 0;
   streams.at(-1)?.cut();
   await vi.waitFor(
     () => {
-      expect(heard.map((text) => text.split(' ')[0])).toEqual(['unwatched', 'shop/a', 'shop/b']);
+      expect(reported.map((text) => text.split(' ')[0])).toEqual(['unwatched', 'shop/a', 'shop/b']);
     },
     { timeout: 5000 },
   );
@@ -722,7 +722,7 @@ it('watches on a probe that lives as long as it is watched, again after a cut, a
   await sleep(3500);
   const [first] = api.pods.keys();
   expect(api.pods.size).toBe(1);
-  heard.length = 0;
+  reported.length = 0;
   api.update(first ?? '', (pod) => {
     pod.status = { phase: 'Failed', reason: 'DeadlineExceeded' };
   });
@@ -735,10 +735,10 @@ it('watches on a probe that lives as long as it is watched, again after a cut, a
     },
     { timeout: 10_000 },
   );
-  heard.length = 0;
+  reported.length = 0;
   await vi.waitFor(
     () => {
-      expect(heard.map((text) => text.split(' ')[0])).toEqual(expect.arrayContaining(['shop/a', 'shop/b']));
+      expect(reported.map((text) => text.split(' ')[0])).toEqual(expect.arrayContaining(['shop/a', 'shop/b']));
       expect([...api.pods.keys()].filter((name) => name !== first)).toHaveLength(1);
     },
     { timeout: 10_000 },

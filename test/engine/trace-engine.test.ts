@@ -340,15 +340,15 @@ describe('rules that are watched', () => {
   });
 
   it('change the status without a node being asked, and say so to who listens', async () => {
-    const heard: string[] = [];
-    engine.onRuleChange((name) => heard.push(name));
+    const reported: string[] = [];
+    engine.onRuleChange((name) => reported.push(name));
     await watched();
     for (const name of ['node-a', 'node-b']) say(name, rules('10.244.1.2:8080'));
     await watched();
-    expect(heard).toEqual([]);
+    expect(reported).toEqual([]);
     asked = [];
     say('node-b', rules('10.244.1.9:8080', [change]));
-    expect(heard).toEqual(['shop/auth']);
+    expect(reported).toEqual(['shop/auth']);
     const { answers, status } = await watched();
     expect(linesOf(answers.find((answer) => answer.node === 'node-b'))).toEqual([
       expect.stringContaining('10.244.1.9:8080'),

@@ -75,7 +75,7 @@ async function chainsOf(family: Family): Promise<NftReading['chains']> {
   return found;
 }
 
-/** The tables, their chains of other programs, and the Services' chains. */
+/** The tables, their third-party chains, and the Services' chains. */
 async function recordsOf(
   { family, services, dispatch }: NftChainsRequest,
   withNetlink: boolean,

@@ -73,7 +73,7 @@ describe('the lock file', () => {
 
   it('stands in the check and in the tests', async () => {
     expect(await readFile(new URL('../../scripts/check.sh', import.meta.url), 'utf8')).toMatch(
-      /^ {2}node scripts\/check-lock-file\.ts$/m,
+      /^ {2}node scripts\/check-lock-file\.ts &&$/m,
     );
     expect(await readFile(new URL('../setup/all.sh', import.meta.url), 'utf8')).toMatch(
       /^sh scripts\/check\.sh --whole$/m,

@@ -1,7 +1,7 @@
 /** What every rule of nf_tables is made of, whoever wrote it: its attributes, and its list of expressions. */
 import { NetlinkAttributes, NetlinkError } from './message.ts';
 
-/** NFTA_RULE_; NFTA_RULE_COMPAT is not told. */
+/** NFTA_RULE_; NFTA_RULE_COMPAT is left out. */
 export const ruleAttributes = {
   table: 1,
   chain: 2,

@@ -9,7 +9,7 @@ export interface NftNotice {
   readonly isRemoved: boolean;
   /** `FAMILY TABLE NAME`: of the chain or set that it is or belongs to. */
   readonly place: string;
-  /** What it says: equal where the kernel was told the same. Counters and handles are left out. */
+  /** Equal where the kernel was given the same. Counters and handles are left out. */
   readonly content: string;
 }
 

@@ -253,7 +253,7 @@ describe('changeHistory', () => {
   });
 });
 
-/** A cluster of one Service with true moments: slices change, and each node writes the newest ones that it has heard of. */
+/** A cluster of one Service with true moments: slices change, and each node writes the newest ones that have reached it. */
 const addresses = ['10.0.0.1', '10.0.0.2', '10.0.0.3'];
 const world = fc
   .record({
@@ -300,17 +300,17 @@ const world = fc
         ...(plan.stamped ? { writtenAt: Math.floor(at / 1000) * 1000 } : {}),
       });
     }
-    let heard = 0;
+    let reached = 0;
     let written = start;
     const rules = [{ at: -Infinity, ready: states[0]?.ready ?? new Set<string>() }];
     for (const { after, behind } of plan.writes) {
       written += after;
-      // What was heard of is not forgotten.
-      heard = Math.max(
-        heard,
+      // What has reached it is not forgotten.
+      reached = Math.max(
+        reached,
         states.findLastIndex((state) => state.at <= written - behind),
       );
-      rules.push({ at: written, ready: states[heard]?.ready ?? new Set() });
+      rules.push({ at: written, ready: states[reached]?.ready ?? new Set() });
     }
     const clock = {
       milliseconds: Math.round(plan.offset + plan.error * plan.uncertainty),
