@@ -205,7 +205,7 @@ describe('kubectl svctrace auth-service on a terminal', () => {
   });
 
   clusterTest('prints a line for each change where it watches without a live view', async (running) => {
-    await inTerminal(running, 'auth-service -w -o table | cat', { columns: 160, rows: 60 }, async (terminal) => {
+    await inTerminal(running, 'auth-service -w -o table | cat', { columns: 160, rows: 120 }, async (terminal) => {
       await terminal.waitFor(/EndpointSlices {2}3\/3 endpoints ready/);
       await running.kubectl([
         'delete',
