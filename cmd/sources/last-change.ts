@@ -9,6 +9,7 @@ import { isForbidden } from '../cluster/explain-error.ts';
 import { checkService } from '../cluster/find-service.ts';
 import { showEvent } from './event-text.ts';
 import { openWatch } from './operator.ts';
+import { awaitResult } from './source.ts';
 
 export interface ChangeQuestion {
   readonly service: string;
@@ -39,37 +40,24 @@ export async function traceWithChange(
   const progress = createProgress(io.stderr);
   progress.update(`Waiting for a change of the EndpointSlices of ${service}`);
   const source = await openWatch(clusterClient, { namespace, spec: { serviceRef: { name: service } } });
-  const done = new AbortController();
-  const timer =
-    timeoutMilliseconds > 0
-      ? setTimeout(() => {
-          done.abort();
-        }, timeoutMilliseconds)
-      : undefined;
-  let last: ServiceTrace | undefined;
-  let silence: string | undefined;
   try {
-    await source.follow(
-      (event) => {
-        if (event.kind === 'trace') last = event.trace;
-        else showEvent(progress, event);
-        if (event.kind === 'silent') silence = event.message;
-        const change = changeToExplain(last?.status?.convergence ?? {});
-        if (silence !== undefined || (change !== undefined && change.lag.pending === 0)) done.abort();
+    const { trace, silence } = await awaitResult(source, {
+      timeoutMilliseconds,
+      signal: io.signal,
+      onEvent: (event) => {
+        if (event.kind !== 'trace') showEvent(progress, event);
       },
-      AbortSignal.any([io.signal, done.signal]),
+      isEnough: ({ status }) => changeToExplain(status?.convergence ?? {})?.lag.pending === 0,
+    });
+    if (trace !== undefined && hasChange(trace.status)) return trace;
+    throw new ClusterError(
+      silence ??
+        `No EndpointSlice of ${service} changed within ${String(timeoutMilliseconds / 1000)} s, and no trace has seen a change before. Wait longer with --timeout, or keep a ServiceTrace of mode Watch.`,
     );
   } finally {
-    clearTimeout(timer);
     await source.close();
     progress.end();
   }
-  io.signal.throwIfAborted();
-  if (last !== undefined && hasChange(last.status)) return last;
-  throw new ClusterError(
-    silence ??
-      `No EndpointSlice of ${service} changed within ${String(timeoutMilliseconds / 1000)} s, and no trace has seen a change before. Wait longer with --timeout, or keep a ServiceTrace of mode Watch.`,
-  );
 }
 
 function hasChange(status: ServiceTrace['status']): boolean {

@@ -45,14 +45,23 @@ export function isComplete({ metadata, status }: ServiceTrace): boolean {
   return ready !== undefined && ready.status !== 'Unknown';
 }
 
-/** The first complete trace; what there is of it when the time is over. */
+/**
+ * The first trace that is enough; what there is of it when the time is over.
+ * @param isEnough default: it has come to a result
+ */
 export async function awaitResult(
   source: TraceSource,
   {
     timeoutMilliseconds,
     signal,
     onEvent,
-  }: { timeoutMilliseconds: number; signal: AbortSignal; onEvent: (event: TraceEvent) => void },
+    isEnough = isComplete,
+  }: {
+    timeoutMilliseconds: number;
+    signal: AbortSignal;
+    onEvent: (event: TraceEvent) => void;
+    isEnough?: (trace: ServiceTrace) => boolean;
+  },
 ): Promise<{ trace: ServiceTrace | undefined; isTimedOut: boolean; silence: string | undefined }> {
   const done = new AbortController();
   const timer =
@@ -75,7 +84,7 @@ export async function awaitResult(
           done.abort('silent');
         }
         onEvent(event);
-        if (event.kind === 'trace' && isComplete(event.trace)) done.abort('complete');
+        if (event.kind === 'trace' && isEnough(event.trace)) done.abort('complete');
       },
       AbortSignal.any([signal, done.signal]),
     );
