@@ -1,5 +1,5 @@
 /**
- * What the kernel reports of itself over netlink, as it happens: changes of nf_tables, or entries of conntrack. Node has no
+ * What the kernel reports of itself over netlink, as it happens: changes of nf_tables. Node has no
  * netlink, and perl-base has (essential in Debian). The program keeps what has none of the wanted bytes to itself, so that
  * a message of another Service costs a search, and stamps what it gives by the node's clocks. It asks nothing but the
  * generation of the ruleset.
@@ -12,12 +12,12 @@ import { startLineHelper, type Commands, type LineHelper } from '../io/commands.
  * 105; NFT_MSG_NEWGEN 2575, NFT_MSG_GETGEN 2576. A transaction of nf_tables ends with NEWGEN, which is a message of its own. Between
  * the moment at which a message came and the one at which it was read lies only the time that this program waited for a CPU, which
  * the kernel counts (/proc/self/schedstat; Documentation/scheduler/sched-stats.rst): so much, and one millisecond of the kernel's own, is the earliest.
- * Lines: `m` a message; `g` the end of a transaction that had such, or with `each` an event of its own; `l` messages were lost; `r` the
+ * Lines: `m` a message; `g` the end of a transaction that had such; `l` messages were lost; `r` the
  * terms hold from now on; `s` all that was committed before the question has been given. Times: milliseconds since 1970, of the
  * monotonic clock, and of how much earlier it may have been.
  */
 const script = String.raw`
-my ($call, $groups, $each) = @ARGV;
+my ($call, $groups) = @ARGV;
 $| = 1;
 socket(my $kernel, 16, 3, 12) or die "netlink socket: $!\n";
 setsockopt($kernel, 1, 33, pack("i", 8388608));
@@ -90,13 +90,11 @@ sub drain {
         my $message = substr($data, $at, $length);
         if ($message =~ $pattern) {
           $matched = 1;
-          $out .= $each ? "g " . stamps(@begin) . " " : "m ";
-          $out .= unpack("H*", $message) . "\n";
+          $out .= "m " . unpack("H*", $message) . "\n";
         }
         $at += ($length + 3) & ~3;
       }
     }
-    @begin = () if $each;
     if (length $out > 65536) { print $out; $out = "" }
   }
 }
@@ -132,8 +130,8 @@ for (;;) {
 /** The number of clock_gettime, where Node and the kernel are of one architecture. */
 const systemCalls: Partial<Record<NodeJS.Architecture, number>> = { x64: 228, arm64: 113, riscv64: 113, s390x: 260 };
 
-/** Bits of groups: NFNLGRP_NFTABLES 7; NFNLGRP_CONNTRACK_NEW 1 and NFNLGRP_CONNTRACK_DESTROY 3. */
-const groups = { rules: 1 << 6, conntrack: (1 << 0) | (1 << 2) } as const;
+/** The bit of NFNLGRP_NFTABLES, which is 7. */
+const group = 1 << 6;
 
 /** By the node's clocks, in milliseconds: it happened between `latest - span` and `latest`. */
 export interface EventTime {
@@ -167,11 +165,10 @@ export class KernelEvents {
   readonly ended: Promise<string>;
 
   /** @param commands whose programs run until their starter ends them */
-  constructor(commands: Commands, of: keyof typeof groups, onEvent: (event: KernelEvent) => void) {
+  constructor(commands: Commands, onEvent: (event: KernelEvent) => void) {
     this.#onEvent = onEvent;
     const call = String(systemCalls[process.arch] ?? '');
-    const each = of === 'conntrack' ? ['1'] : ['0'];
-    this.#helper = startLineHelper(commands, ['perl', '-e', script, call, String(groups[of]), ...each]);
+    this.#helper = startLineHelper(commands, ['perl', '-e', script, call, String(group)]);
     this.#helper.onLine = (line) => {
       this.#line(line);
     };

@@ -71,7 +71,7 @@ export class RuleWatch {
   constructor(parts: RuleWatchParts) {
     this.#parts = parts;
     const { signal } = this.#ended;
-    this.#events = new KernelEvents(realCommands(Infinity, signal), 'rules', (event) => {
+    this.#events = new KernelEvents(realCommands(Infinity, signal), (event) => {
       this.#received(event);
     });
     void this.#events.ended.then((problem) => {
