@@ -87,8 +87,20 @@ function undoneState(
   ends: readonly TargetEnd[],
   judged: readonly Judged[],
 ): NodeLagStatus['state'] {
-  // A node that is far behind may have had it when, for all that is known, it was made already and not asked once more yet.
-  const isDoubtful = judged.some(
+  const since = Math.max(latest, ...ends.map(({ undoneBy = -Infinity }) => undoneBy));
+  const undone = judged.filter(({ seen, verdict }) => verdict === 'Undone' && seen.from >= since);
+  if (state === 'NeverArrived' || undone.some(({ seen }) => seen.isWatched))
+    return mayHaveHadIt({ earliest, targets }, ends, judged) ? 'Unseen' : 'NeverArrived';
+  return undone.length > 0 || judged.some(({ verdict }) => verdict === 'Over') ? 'Unseen' : state;
+}
+
+/** A node that is far behind may have had it when, for all that is known, it was made already and not asked once more yet. */
+function mayHaveHadIt(
+  { earliest, targets }: Pick<NodeChange, 'earliest' | 'targets'>,
+  ends: readonly TargetEnd[],
+  judged: readonly Judged[],
+): boolean {
+  return judged.some(
     ({ seen }) =>
       seen.to >= earliest &&
       targets.some(
@@ -96,11 +108,6 @@ function undoneState(
           seen.from < (ends[index]?.againBy ?? Infinity) && isAsExpected(target, seen.frontends) === true,
       ),
   );
-  const since = Math.max(latest, ...ends.map(({ undoneBy = -Infinity }) => undoneBy));
-  const undone = judged.filter(({ seen, verdict }) => verdict === 'Undone' && seen.from >= since);
-  if (state === 'NeverArrived' || undone.some(({ seen }) => seen.isWatched))
-    return isDoubtful ? 'Unseen' : 'NeverArrived';
-  return undone.length > 0 || judged.some(({ verdict }) => verdict === 'Over') ? 'Unseen' : state;
 }
 
 /** Whether one was made after the other; of the same clock, its offset does not count. */
