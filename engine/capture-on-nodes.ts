@@ -63,10 +63,13 @@ export async function captureOnNodes(
 function chooseNodes(nodeList: readonly V1Node[], names: readonly string[], maxNodes: number): readonly TracedNode[] {
   const { nodes, unknown } = selectNodes(nodeList, names.length === 0 ? undefined : { names: [...names] });
   if (unknown.length > 0)
-    throw new NodeChoiceError(`the cluster has no Linux node ${unknown.join(', ')}; kubectl get nodes lists them`);
-  if (nodes.length > maxNodes)
+    throw new NodeChoiceError(`the cluster has no node ${unknown.join(', ')}; kubectl get nodes lists them`);
+  const able = nodes.filter(({ notLookedAt }) => notLookedAt === undefined);
+  const unable = names.length === 0 && able.length > 0 ? undefined : nodes.find((node) => !able.includes(node));
+  if (unable !== undefined) throw new NodeChoiceError(`${unable.name} is ${unable.notLookedAt?.message ?? ''}`);
+  if (able.length > maxNodes)
     throw new NodeChoiceError(
-      `${String(nodes.length)} nodes are more than ${String(maxNodes)}; choose some of them with --node`,
+      `${String(able.length)} nodes are more than ${String(maxNodes)}; choose some of them with --node`,
     );
-  return nodes;
+  return able;
 }

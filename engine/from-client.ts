@@ -50,7 +50,9 @@ function nodeClient(name: string, allNodes: readonly TracedNode[]): FromClient {
   if (node === undefined)
     return {
       walkFrom: [],
-      problem: `spec.from.node: the cluster has no Linux node ${name}; kubectl get nodes lists them`,
+      problem: `spec.from.node: the cluster has no node ${name}; kubectl get nodes lists them`,
     };
+  if (node.notLookedAt !== undefined)
+    return { walkFrom: [], problem: `spec.from.node: ${name} is ${node.notLookedAt.message}` };
   return { walkFrom: node.internalIPs.map((address) => ({ node: name, address })) };
 }

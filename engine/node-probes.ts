@@ -193,8 +193,7 @@ export class NodeProbes {
    */
   async ask(node: TracedNode, request: ProbeRequest, onWaiting: OnWaiting, signal?: AbortSignal): Promise<NodeAnswer> {
     if (node.notLookedAt !== undefined) {
-      this.#observer.onNoAnswer(node.notLookedAt.reason);
-      return { node: node.name, state: 'Failed', ...node.notLookedAt };
+      return { node: node.name, state: 'Skipped', ...node.notLookedAt };
     }
     if (node.isReady) {
       if (this.#notReady.delete(node.name)) this.#starts.forget(node.name);

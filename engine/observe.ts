@@ -1,6 +1,7 @@
 /** Turns API objects into core's values: the only place where the operator knows their shape. */
 import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
 import * as z from 'zod';
+import { boundedText } from '../core/lib/bounded-text.ts';
 import { present } from '../core/lib/present.ts';
 import type { DesiredService } from '../core/api/service.ts';
 import type { Protocol } from '../core/net/family.ts';
@@ -184,27 +185,33 @@ export interface NodeSelection {
   readonly unknown: readonly string[];
 }
 
-/** The nodes that a trace asks: Linux nodes, chosen by name or label, in the order of their names, at most `max`. */
+/**
+ * The nodes that a trace asks, chosen by name or label, in the order of their names; among them those on which no probe can
+ * run, and of the others at most `max`: where that leaves some out, nobody waits to be told of those either.
+ */
 export function selectNodes(nodes: readonly V1Node[], spec: NodesSpec | undefined): NodeSelection {
-  const linux = nodes.filter(
-    ({ status, metadata }) =>
-      (status?.nodeInfo?.operatingSystem ?? metadata?.labels?.['kubernetes.io/os'] ?? 'linux') === 'linux',
-  );
   const names = spec?.names;
-  const chosen = linux
+  const chosen = nodes
     .filter(({ metadata }) => names === undefined || names.includes(metadata?.name ?? ''))
     .filter(({ metadata }) => spec?.selector === undefined || matchesSelector(metadata?.labels ?? {}, spec.selector))
     .map(tracedNodeOf)
     .sort((one, other) => (one.name < other.name ? -1 : 1));
   return {
-    nodes: chosen.slice(0, spec?.max ?? chosen.length),
-    unknown: (names ?? []).filter((name) => !linux.some(({ metadata }) => metadata?.name === name)),
+    nodes:
+      spec?.max === undefined ? chosen : chosen.filter((node) => node.notLookedAt === undefined).slice(0, spec.max),
+    unknown: (names ?? []).filter((name) => !nodes.some(({ metadata }) => metadata?.name === name)),
   };
 }
 
-/** A node that only stands for one: nothing of ours can run there, and what it does with packets cannot be read. */
-function notLookedAt({ metadata, spec }: V1Node): TracedNode['notLookedAt'] {
+/** A node of another system, or that only stands for one: no probe can run there, and what it does with packets cannot be read. */
+function notLookedAt({ metadata, spec, status }: V1Node): TracedNode['notLookedAt'] {
   const labels = metadata?.labels ?? {};
+  const system = status?.nodeInfo?.operatingSystem ?? labels['kubernetes.io/os'] ?? 'linux';
+  if (system !== 'linux')
+    return {
+      reason: 'NodeNotLinux',
+      message: `not looked at: it runs ${boundedText(system, 40)}, and probes read Linux alone; leave it out with spec.nodes`,
+    };
   const taints = (spec?.taints ?? []).map(({ key }) => key);
   const kind =
     labels['type'] === 'virtual-kubelet' || taints.includes('virtual-kubelet.io/provider')

@@ -83,7 +83,7 @@ export function firstAnswers({ nodes, unknownNodes }: TraceStart): Map<string, N
         node,
         state: 'Failed',
         reason: 'NoSuchNode',
-        message: 'the cluster has no Linux node of this name; kubectl get nodes lists them',
+        message: 'the cluster has no node of this name; kubectl get nodes lists them',
       },
     ]),
     ...nodes.map(({ name }): [string, NodeAnswer] => [

@@ -92,6 +92,7 @@ function conntrackCell({ conntrack }: NodeStatus): Cell {
 function probeCell({ probe }: NodeStatus): Cell {
   if (probe.state === 'Failed') return cell(`failed: ${probe.reason ?? 'no reason given'}`, 'error');
   if (probe.state === 'Waiting') return cell(`waiting: ${probe.reason ?? 'not started'}`, 'warning');
+  if (probe.state === 'Skipped') return cell(`skipped: ${probe.reason ?? 'no reason given'}`, 'dim');
   const unread = probe.unread?.length ?? 0;
   return unread === 0 ? cell('collected', 'ok') : cell(`collected, ${unread} unread`, 'warning');
 }

@@ -424,9 +424,9 @@ export interface NodeStatus {
 }
 export interface ProbeStatus {
   /**
-   * Waiting: no probe runs there yet; Failed: the node did not answer.
+   * Waiting: no probe runs there yet; Failed: the node did not answer; Skipped: no probe can run there.
    */
-  state: 'Waiting' | 'Collected' | 'Failed';
+  state: 'Waiting' | 'Collected' | 'Failed' | 'Skipped';
   /**
    * A word such as ImagePullBackOff.
    */
@@ -1823,12 +1823,13 @@ export const serviceTraceSchema = {
         ],
         "properties": {
          "state": {
-          "description": "Waiting: no probe runs there yet; Failed: the node did not answer.",
+          "description": "Waiting: no probe runs there yet; Failed: the node did not answer; Skipped: no probe can run there.",
           "type": "string",
           "enum": [
            "Waiting",
            "Collected",
-           "Failed"
+           "Failed",
+           "Skipped"
           ]
          },
          "reason": {

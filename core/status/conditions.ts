@@ -91,25 +91,27 @@ function dated(
 type AnsweredNode = Pick<NodeFacts, 'node' | 'answer'>;
 
 function ready(nodes: readonly AnsweredNode[]): Verdict {
-  const { waiting, failed, answered, total } = countNodes(nodes);
+  const { waiting, failed, skipped, answered, asked, total } = countNodes(nodes);
   if (total === 0) return { status: 'False', reason: 'NoNodes', message: 'spec.nodes chooses no node of this cluster' };
+  if (asked === 0) return { status: 'False', reason: 'NoNodes', message: describeAll(skipped) };
   if (waiting.length > 0)
     return { status: 'Unknown', reason: 'Collecting', message: `waiting for ${describeAll(waiting)}` };
   if (failed.length > 0) return { status: 'False', reason: 'NodesDidNotAnswer', message: describeAll(failed) };
-  return { status: 'True', reason: 'Collected', message: `collected from ${answered} of ${plural(total, 'node')}` };
+  const rest = skipped.length === 0 ? '' : `; ${describeAll(skipped)}`;
+  return {
+    status: 'True',
+    reason: 'Collected',
+    message: `collected from ${answered} of ${plural(asked, 'node')}${rest}`,
+  };
 }
 
 function collected(nodes: readonly AnsweredNode[]): Verdict {
-  const { waiting, failed, answered, total } = countNodes(nodes);
-  if (waiting.length > 0)
-    return { status: 'Unknown', reason: 'Collecting', message: `${answered} of ${plural(total, 'node')} answered` };
-  if (failed.length > 0 || total === 0)
-    return {
-      status: 'False',
-      reason: 'NodesDidNotAnswer',
-      message: `${answered} of ${plural(total, 'node')} answered`,
-    };
-  return { status: 'True', reason: 'AllNodesAnswered', message: `${answered} of ${plural(total, 'node')} answered` };
+  const { waiting, failed, skipped, answered, asked } = countNodes(nodes);
+  const rest = skipped.length === 0 ? '' : `; not looked at: ${boundedList(skipped.map(({ node }) => node))}`;
+  const message = `${answered} of ${plural(asked, 'node')} answered${rest}`;
+  if (waiting.length > 0) return { status: 'Unknown', reason: 'Collecting', message };
+  if (failed.length > 0 || asked === 0) return { status: 'False', reason: 'NodesDidNotAnswer', message };
+  return { status: 'True', reason: 'AllNodesAnswered', message };
 }
 
 function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
@@ -201,9 +203,9 @@ function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdi
     return { status: 'False', ...(serviceNotFound({ desired, nodes, findings, ...input }) ?? unknownVerdict) };
   const errors = errorsVerdict(findings);
   if (errors !== undefined) return errors;
-  const { waiting, failed, total } = countNodes(nodes);
+  const { waiting, failed, skipped, total } = countNodes(nodes);
   const unread = nodes.filter(({ read }) => read !== undefined && read.unread.length > 0);
-  if (waiting.length > 0 || failed.length > 0 || unread.length > 0 || total === 0) {
+  if (waiting.length + failed.length + skipped.length + unread.length > 0 || total === 0) {
     return {
       status: 'Unknown',
       reason: 'NotAllKnown',
@@ -255,12 +257,17 @@ function serviceNotFound({
 function countNodes(nodes: readonly AnsweredNode[]): {
   waiting: AnsweredNode[];
   failed: AnsweredNode[];
+  skipped: AnsweredNode[];
   answered: number;
+  /** All but those that are skipped. */
+  asked: number;
   total: number;
 } {
   const waiting = nodes.filter(({ answer }) => 'state' in answer && answer.state === 'Waiting');
   const failed = nodes.filter(({ answer }) => 'state' in answer && answer.state === 'Failed');
-  return { waiting, failed, answered: nodes.length - waiting.length - failed.length, total: nodes.length };
+  const skipped = nodes.filter(({ answer }) => 'state' in answer && answer.state === 'Skipped');
+  const asked = nodes.length - skipped.length;
+  return { waiting, failed, skipped, answered: asked - waiting.length - failed.length, asked, total: nodes.length };
 }
 
 function describeAll(nodes: readonly AnsweredNode[]): string {

@@ -77,7 +77,10 @@ function changesStatus(
   ];
   const history = changeHistory({
     desired,
-    nodes: nodes.map(({ node, zone }) => ({ node, ...present({ zone }) })),
+    // The rules of a node that is skipped never become known.
+    nodes: nodes.flatMap(({ node, zone, answer }) =>
+      'state' in answer && answer.state === 'Skipped' ? [] : [{ node, ...present({ zone }) }],
+    ),
     former,
     ...present({ slices: slices.history }),
     observations: seen,

@@ -73,7 +73,7 @@ const answerSchema = z.union([
   z.object({
     kind: z.literal('noAnswer'),
     node: z.string(),
-    state: z.enum(['Waiting', 'Failed']),
+    state: z.enum(['Waiting', 'Failed', 'Skipped']),
     reason: z.string(),
     message: z.string(),
   }),

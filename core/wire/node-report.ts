@@ -410,7 +410,12 @@ export type NodeAnswer =
       /** When its rules were read, by the same clock; absent where that was with the rest. They have not changed since. */
       readonly rulesReadAt?: string;
     }
-  | { readonly node: string; readonly state: 'Waiting' | 'Failed'; readonly reason: string; readonly message: string };
+  | {
+      readonly node: string;
+      readonly state: 'Waiting' | 'Failed' | 'Skipped';
+      readonly reason: string;
+      readonly message: string;
+    };
 
 /** Thrown for a line of a report that is not a record: says which line, and why. */
 export class NodeReportError extends Error {

@@ -622,7 +622,7 @@ it('makes no pod on a node where none can run, and says why', async () => {
         () => undefined,
       ),
     ),
-  ).toBe('Failed NodeVirtual: not looked at: it is a virtual node');
+  ).toBe('Skipped NodeVirtual: not looked at: it is a virtual node');
   expect(
     failed(await probes.ask({ ...node, isReady: false, isKubeletSilent: true }, request, () => undefined)),
   ).toMatch(/^Failed NodeNotReady: not looked at: its kubelet gives no sign of life/);

@@ -163,15 +163,22 @@ describe('selectNodes', () => {
   const names = (spec: Parameters<typeof selectNodes>[1]): string[] =>
     selectNodes(nodes, spec).nodes.map(({ name }) => name);
 
-  it('takes all Linux nodes in the order of their names', () => {
-    expect(names(undefined)).toEqual(['a', 'b', 'c']);
+  it('takes all nodes in the order of their names, and says of those of another system why they are not looked at', () => {
+    expect(names(undefined)).toEqual(['a', 'b', 'c', 'w']);
+    expect(selectNodes(nodes, undefined).nodes.flatMap(({ notLookedAt = [] }) => notLookedAt)).toEqual([
+      {
+        reason: 'NodeNotLinux',
+        message: 'not looked at: it runs windows, and probes read Linux alone; leave it out with spec.nodes',
+      },
+    ]);
   });
-  it('takes at most max', () => {
+  it('takes at most max of those that can be looked at', () => {
     expect(names({ max: 2 })).toEqual(['a', 'b']);
+    expect(names({ names: ['w', 'c'], max: 2 })).toEqual(['c']);
   });
   it('takes those that are named, and reports which are not there', () => {
     expect(names({ names: ['c', 'x'] })).toEqual(['c']);
-    expect(selectNodes(nodes, { names: ['c', 'x', 'w'] }).unknown).toEqual(['x', 'w']);
+    expect(selectNodes(nodes, { names: ['c', 'x', 'w'] }).unknown).toEqual(['x']);
   });
   it('takes those with a label', () => {
     expect(names({ selector: { matchLabels: { zone: '2' } } })).toEqual(['b']);

@@ -175,6 +175,8 @@ function missingRow(target: MissingTargetStatus | undefined): Cell[] {
       ];
 }
 
+const notCollected = { Failed: 'not answering', Waiting: 'waited for', Skipped: 'skipped' } as const;
+
 /** What is wrong with, or known of, the node itself. */
 function nodeFacts(node: NodeStatus, { status }: ServiceTrace, { width, theme: { paint } }: BodyOptions): string[] {
   const { probe, kubeProxy, dns, ports } = node;
@@ -182,7 +184,7 @@ function nodeFacts(node: NodeStatus, { status }: ServiceTrace, { width, theme: {
   if (probe.state !== 'Collected')
     lines.push(
       ...wrapped(
-        `${node.name} is ${probe.state === 'Failed' ? 'not answering' : 'waited for'}: ${[probe.reason, probe.message].filter((text) => text !== undefined).join(': ')}`,
+        `${node.name} is ${notCollected[probe.state]}: ${[probe.reason, probe.message].filter((text) => text !== undefined).join(': ')}`,
         width,
       ).map((line) => paint(probe.state === 'Failed' ? 'error' : 'warning', line)),
     );

@@ -10,7 +10,7 @@ export const dataNodeMissing: FindingKind = {
   source: 'this project: unknown is never shown as healthy',
   find: ({ nodes }) =>
     nodes.flatMap(({ node, answer }) => {
-      if ('report' in answer || answer.state === 'Waiting') return [];
+      if ('report' in answer || answer.state !== 'Failed') return [];
       return [
         {
           where: `node/${node}`,

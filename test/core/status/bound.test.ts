@@ -31,7 +31,7 @@ const unknownNodes = (count: number): NodeAnswer[] =>
     node: `${'n'.repeat(240)}-${String(index)}`,
     state: 'Failed',
     reason: 'NoSuchNode',
-    message: 'the cluster has no Linux node of this name; kubectl get nodes lists them',
+    message: 'the cluster has no node of this name; kubectl get nodes lists them',
   }));
 const build = (answers: readonly NodeAnswer[]): ServiceTraceStatus =>
   buildStatus({ spec: recorded.spec, generation: 1, desired: recorded.desired, answers, previous: undefined, now });
