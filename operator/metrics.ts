@@ -39,6 +39,7 @@ const knownReasons = new Set([
 
 const readingBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20];
 const collectionBuckets = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
+const lagBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 const waitBuckets = [0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300];
 
 export interface OperatorMetrics {
@@ -120,6 +121,13 @@ export function operatorMetrics(read: () => OperatorState): OperatorMetrics {
     buckets: readingBuckets,
     registers,
   });
+  const lags = new Histogram({
+    name: 'svctrace_endpointslice_lag_seconds',
+    help: "From a change of a traced Service's EndpointSlices to the rules of a node that has it, for each ServiceTrace and node, by bound: every lag is at least min and at most max",
+    labelNames: ['bound'],
+    buckets: lagBuckets,
+    registers,
+  });
   const noAnswers = new Counter({
     name: 'svctrace_node_answer_failures_total',
     help: 'Nodes that gave no answer to a ServiceTrace, by reason',
@@ -148,6 +156,10 @@ export function operatorMetrics(read: () => OperatorState): OperatorMetrics {
       },
       onCollection: (mode, seconds, result) => {
         collections.observe({ mode, result }, seconds);
+      },
+      onArrival: ({ minMilliseconds, maxMilliseconds }) => {
+        lags.observe({ bound: 'min' }, minMilliseconds / 1000);
+        if (maxMilliseconds !== undefined) lags.observe({ bound: 'max' }, maxMilliseconds / 1000);
       },
       onTurn: (seconds) => {
         queueWait.observe(seconds);

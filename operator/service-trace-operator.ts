@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import operatorModule, { type ResourceEvent } from '@dot-i/k8s-operator';
 import * as z from 'zod';
+import { newArrivals } from '../core/convergence/arrivals.ts';
 import { catalogue } from '../core/diagnose/catalogue.ts';
 import { plural } from '../core/lib/plural.ts';
 import {
@@ -381,7 +382,7 @@ export class ServiceTraceOperator extends Operator {
   }
 }
 
-/** Measures how long collections take. */
+/** Measures how long collections take, and what they show of lags. */
 function timed(engine: TraceEngine, observer: OperatorObserver): TraceEngine['trace'] {
   return async (request) => {
     const began = performance.now();
@@ -395,6 +396,8 @@ function timed(engine: TraceEngine, observer: OperatorObserver): TraceEngine['tr
     try {
       const result = await engine.trace(request);
       end('success');
+      const [before, after] = [request.previous?.convergence, result.status.convergence];
+      for (const { lag } of newArrivals(before?.changes, after?.changes)) observer.onArrival(lag);
       return result;
     } catch (error) {
       end('failure');

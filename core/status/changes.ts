@@ -1,6 +1,7 @@
 /** What happened to a Service between two results of its trace: itself, endpoints, rules of nodes, nodes, findings. */
 import { hostPort, isSameAddress } from '../net/address.ts';
 import { endpointStateText, sliceChangeText } from '../convergence/change-text.ts';
+import { newArrivals } from '../convergence/arrivals.ts';
 import { changeKey } from '../convergence/history.ts';
 import { lagSummary } from '../convergence/lag-text.ts';
 import { endpointsByAddress } from '../api/endpoints-by-address.ts';
@@ -168,7 +169,12 @@ function* nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at:
     node: name,
     text: `${name} is asked no more`,
   }));
-  const arrived = newArrivals(before, after);
+  const arrived = new Map(
+    newArrivals(before.convergence?.changes, after.convergence?.changes).map(({ change, lag }) => [
+      lag.node,
+      { sliceChange: changeKey(change), lag },
+    ]),
+  );
   for (const node of after.nodes ?? []) {
     const former = old.get(node.name);
     if (former === undefined)
@@ -218,23 +224,6 @@ function kubeProxyChanges(former: NodeStatus, node: NodeStatus, at: string): Sta
       text: `kube-proxy of ${node.name} is ${is ? 'healthy again' : 'not healthy'}`,
     },
   ];
-}
-
-/** The newest change of the EndpointSlices that each node has since the status before. */
-function newArrivals(before: ServiceTraceStatus, after: ServiceTraceStatus): Map<string, LagOfChange> {
-  const had = new Map(
-    (before.convergence?.changes ?? []).map((change) => [
-      changeKey(change),
-      new Set(change.nodes.filter(({ state }) => state === 'Arrived').map(({ node }) => node)),
-    ]),
-  );
-  return new Map(
-    (after.convergence?.changes ?? []).flatMap((change) =>
-      change.nodes
-        .filter(({ node, state }) => state === 'Arrived' && had.get(changeKey(change))?.has(node) !== true)
-        .map((lag) => [lag.node, { sliceChange: changeKey(change), lag }] as const),
-    ),
-  );
 }
 
 type LagOfChange = Required<Pick<StatusChange, 'sliceChange' | 'lag'>>;

@@ -8,6 +8,7 @@ import type {
   SliceChangeStatus,
 } from '../api/service-trace.ts';
 import type { DesiredService } from '../api/service.ts';
+import { newArrivals, type Arrival } from '../convergence/arrivals.ts';
 import { changeHistory, changeKey } from '../convergence/history.ts';
 import { ruleDelta, type ComparedChain } from '../convergence/rule-delta.ts';
 import type { RuleDelta, RuleObservation } from '../convergence/rule-observation.ts';
@@ -85,8 +86,7 @@ function changesStatus(
     ...present({ slices: slices.history }),
     observations: seen,
   });
-  const formerByKey = new Map(former.map((change) => [changeKey(change), change]));
-  const arrivals = arrivalsByNode(formerByKey, history.changes);
+  const arrivals = Map.groupBy(newArrivals(former, history.changes), ({ lag }) => lag.node);
   const deltas = deltasOf(arrivals, previous, nodes, observations);
   const changes = history.changes.map((change, index) => ({
     ...change,
@@ -140,30 +140,9 @@ function observationBefore({ name, probe, ports }: NodeStatus): RuleObservation[
   return [{ node: name, latest, readFrom: 0, source: 'Reading', frontends }];
 }
 
-interface Arrival {
-  readonly change: SliceChangeStatus;
-  /** By the collector's clock, the latest moment at which it arrived: milliseconds since 1970. */
-  readonly by: number;
-}
-
-/** The changes that nodes are known to have since this collection, the oldest first. */
-function arrivalsByNode(
-  former: ReadonlyMap<string, SliceChangeStatus>,
-  changes: readonly SliceChangeStatus[],
-): ReadonlyMap<string, readonly Arrival[]> {
-  const arrivals = new Map<string, Arrival[]>();
-  for (const change of changes) {
-    const had = new Set(
-      (former.get(changeKey(change))?.nodes ?? []).filter(({ state }) => state === 'Arrived').map(({ node }) => node),
-    );
-    for (const { node, state, maxMilliseconds } of change.nodes)
-      if (state === 'Arrived' && maxMilliseconds !== undefined && !had.has(node))
-        arrivals.set(node, [
-          ...(arrivals.get(node) ?? []),
-          { change, by: Date.parse(change.earliest) + maxMilliseconds },
-        ]);
-  }
-  return arrivals;
+/** By the collector's clock, the latest moment at which it arrived: milliseconds since 1970. */
+function arrivedBy({ change, lag }: Arrival): number {
+  return Date.parse(change.earliest) + (lag.maxMilliseconds ?? Infinity);
 }
 
 type NodeDelta = Omit<RuleDeltaStatus, 'nodes'>;
@@ -194,7 +173,7 @@ function deltasOf(
     if (last === undefined || read === undefined) continue;
     const reported = (notified.get(node) ?? []).flatMap(({ latest, clock, delta, restore }) => {
       const to = latest - (clock?.milliseconds ?? 0) + (clock?.uncertainty ?? 0);
-      const of = arrived.filter(({ by }) => Math.abs(by - to) < 1);
+      const of = arrived.filter((arrival) => Math.abs(arrivedBy(arrival) - to) < 1);
       const own = of.at(-1);
       return own === undefined || delta === undefined
         ? []

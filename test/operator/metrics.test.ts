@@ -41,6 +41,7 @@ beforeAll(() => {
   metrics.observer.onReading(0.2, 'success');
   metrics.observer.onNoAnswer('ImagePullBackOff');
   metrics.observer.onCollection('Watch', 3, 'success');
+  metrics.observer.onArrival({ minMilliseconds: 20, maxMilliseconds: 700 });
   metrics.observer.onTurn(0.02);
   metrics.onApiRequest({ verb: 'list', resource: 'nodes' }, '200');
 });
@@ -74,6 +75,9 @@ it('says what there is', async () => {
     'svctrace_queue_wait_seconds_count 1',
     'svctrace_collection_duration_seconds_bucket{le="5",mode="Watch",result="success"} 1',
     'svctrace_collection_duration_seconds_bucket{le="2.5",mode="Watch",result="success"} 0',
+    'svctrace_endpointslice_lag_seconds_bucket{le="0.025",bound="min"} 1',
+    'svctrace_endpointslice_lag_seconds_bucket{le="0.5",bound="max"} 0',
+    'svctrace_endpointslice_lag_seconds_bucket{le="1",bound="max"} 1',
     'svctrace_node_reading_duration_seconds_sum{result="success"} 0.2',
     'svctrace_node_answer_failures_total{reason="ImagePullBackOff"} 1',
     'svctrace_api_requests_total{verb="list",resource="nodes",code="200"} 1',
