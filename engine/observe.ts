@@ -187,7 +187,7 @@ export interface NodeSelection {
 
 /**
  * The nodes that a trace asks, chosen by name or label, in the order of their names; among them those on which no probe can
- * run, and of the others at most `max`: where that leaves some out, nobody waits to be told of those either.
+ * run. With `max` so many of the others at most, and without those: some are left out on purpose then.
  */
 export function selectNodes(nodes: readonly V1Node[], spec: NodesSpec | undefined): NodeSelection {
   const names = spec?.names;

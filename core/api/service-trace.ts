@@ -78,16 +78,29 @@ export interface NodesSpec {
    * A label selector for nodes.
    */
   selector?: {
+    /**
+     * Labels that a node must have, with these values.
+     */
     matchLabels?: {
       [k: string]: string;
     };
     /**
+     * Conditions of a label, all of which a node must meet.
+     *
      * @maxItems 64
      */
     matchExpressions?: {
+      /**
+       * The name of the label.
+       */
       key: string;
+      /**
+       * In and NotIn compare the value with values; Exists and DoesNotExist take none.
+       */
       operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
       /**
+       * Values of the label, for In and NotIn.
+       *
        * @maxItems 128
        */
       values?: string[];
@@ -165,18 +178,30 @@ export interface ServiceTraceStatus {
    */
   collectedAt?: string;
   service?: ServiceStatus;
+  /**
+   * Its EndpointSlices.
+   */
   endpointSlices?: EndpointSliceStatus[];
   endpoints?: EndpointsCostStatus;
   /**
    * Each different program of rules once, with the nodes that have it.
    */
   programs?: ProgramStatus[];
+  /**
+   * One for each node that is asked.
+   */
   nodes?: NodeStatus[];
   /**
    * The pod of spec.from, and the results of its own connections, which the plugin makes in it with its user's rights (--connect --from POD); an operator makes none.
    */
   client?: {
+    /**
+     * Name of the pod.
+     */
     pod: string;
+    /**
+     * The node that it runs on.
+     */
     node?: string;
     /**
      * The program of the pod that made them, such as bash in container server.
@@ -186,15 +211,33 @@ export interface ServiceTraceStatus {
      * Why none was made.
      */
     untried?: string;
+    /**
+     * Connections that a program of the pod made.
+     */
     connections: {
+      /**
+       * What was connected to: the Service's cluster IP, node port or load balancer, or an endpoint.
+       */
       hop: 'ClusterIP' | 'NodePort' | 'ExternalIP' | 'LoadBalancerIP' | 'Endpoint';
+      /**
+       * Address that was connected to.
+       */
       address: string;
+      /**
+       * Port that was connected to.
+       */
       port: number;
+      /**
+       * TCP or UDP.
+       */
       protocol: 'TCP' | 'UDP' | 'SCTP';
       /**
        * noReply is a datagram that nobody answered or refused.
        */
       outcome: 'connected' | 'answered' | 'refused' | 'timeout' | 'unreachable' | 'failed' | 'noReply' | 'untried';
+      /**
+       * How long it took until there was an answer.
+       */
       milliseconds: number;
     }[];
   };
@@ -202,6 +245,9 @@ export interface ServiceTraceStatus {
    * The walk of the packet of spec.from through the rules of its node.
    */
   walks?: WalkStatus[];
+  /**
+   * What is wrong, the worst first.
+   */
   findings?: FindingStatus[];
   comparison?: ComparisonStatus;
   convergence?: ConvergenceStatus;
@@ -212,35 +258,104 @@ export interface ServiceTraceStatus {
   truncated?: string[];
 }
 export interface Condition {
+  /**
+   * What it is about.
+   */
   type: 'Ready' | 'Collected' | 'Converged' | 'Healthy' | 'OnSchedule';
+  /**
+   * True, False, or Unknown where it could not be found out.
+   */
   status: 'True' | 'False' | 'Unknown';
+  /**
+   * One word that programs may decide by.
+   */
   reason: string;
+  /**
+   * A sentence for people.
+   */
   message: string;
+  /**
+   * When the status became what it is.
+   */
   lastTransitionTime: string;
+  /**
+   * The generation of the spec that it is of.
+   */
   observedGeneration?: number;
 }
 /**
  * The Service as the API server has it.
  */
 export interface ServiceStatus {
+  /**
+   * spec.type of the Service.
+   */
   type: string;
+  /**
+   * Its cluster IPs; empty where it is headless.
+   */
   clusterIPs: string[];
+  /**
+   * spec.externalIPs.
+   */
   externalIPs: string[];
+  /**
+   * Addresses that its load balancer has, by its status.
+   */
   loadBalancerIPs: string[];
+  /**
+   * spec.ports.
+   */
   ports: ServicePortStatus[];
+  /**
+   * Labels of the pods behind it.
+   */
   selector?: {
     [k: string]: string;
   };
+  /**
+   * Local where packets from inside the cluster stay on their node.
+   */
   internalTrafficPolicy?: string;
+  /**
+   * Local where packets from outside stay on the node that they reach.
+   */
   externalTrafficPolicy?: string;
+  /**
+   * ClientIP where a client keeps its endpoint.
+   */
   sessionAffinity?: string;
+  /**
+   * For how long a client keeps it after its last connection.
+   */
   sessionAffinityTimeoutSeconds?: number;
+  /**
+   * Networks whose clients may come by the load balancer; all where there is none.
+   */
   loadBalancerSourceRanges?: string[];
+  /**
+   * Where a node says whether it has endpoints of its own.
+   */
   healthCheckNodePort?: number;
+  /**
+   * Families of its cluster IPs, the first one first.
+   */
   ipFamilies?: string[];
+  /**
+   * Whether it asks for one family or two.
+   */
   ipFamilyPolicy?: string;
+  /**
+   * Which endpoints are preferred, such as PreferSameZone.
+   */
   trafficDistribution?: string;
+  /**
+   * Whether endpoints that are not ready count as ready.
+   */
   publishNotReadyAddresses?: boolean;
+  /**
+   * Of type ExternalName, the DNS name that it stands for.
+   */
   externalName?: string;
   /**
    * Why kube-proxy writes no rules for this Service (headless, ExternalName, service-proxy-name); absent where it does.
@@ -248,35 +363,86 @@ export interface ServiceStatus {
   notProxied?: string;
 }
 export interface ServicePortStatus {
+  /**
+   * Absent where the port has no name.
+   */
   name?: string;
+  /**
+   * TCP, UDP or SCTP.
+   */
   protocol: 'TCP' | 'UDP' | 'SCTP';
+  /**
+   * The port at the cluster IP.
+   */
   port: number;
   /**
-   * A number or a name of a container port
+   * A number or a name of a container port, as text.
    */
   targetPort?: string;
+  /**
+   * The port at the addresses of nodes; absent where it has none.
+   */
   nodePort?: number;
 }
 export interface EndpointSliceStatus {
+  /**
+   * Name of the EndpointSlice.
+   */
   name: string;
+  /**
+   * Family of the addresses in it.
+   */
   addressType: 'IPv4' | 'IPv6' | 'FQDN';
+  /**
+   * Ports of each endpoint in it.
+   */
   ports: {
+    /**
+     * The name of the Service port that it is for; absent where that has none.
+     */
     name?: string;
+    /**
+     * TCP, UDP or SCTP.
+     */
     protocol?: 'TCP' | 'UDP' | 'SCTP';
+    /**
+     * Port of the endpoints.
+     */
     port?: number;
   }[];
+  /**
+   * The endpoints, most often a pod each.
+   */
   endpoints: EndpointStatus[];
 }
 export interface EndpointStatus {
+  /**
+   * Addresses of one endpoint; the first one is used.
+   */
   addresses: string[];
+  /**
+   * Whether it gets new connections.
+   */
   ready: boolean;
+  /**
+   * Whether it answers, also while it terminates.
+   */
   serving: boolean;
+  /**
+   * Whether it is being deleted.
+   */
   terminating: boolean;
+  /**
+   * The node that it runs on.
+   */
   nodeName?: string;
   /**
    * The pod's host name in DNS; absent where it has none.
    */
   hostname?: string;
+  /**
+   * Its node's zone.
+   */
   zone?: string;
   /**
    * The zones that the endpoint is meant for.
@@ -286,9 +452,21 @@ export interface EndpointStatus {
    * The nodes that the endpoint is meant for.
    */
   nodeHints?: string[];
+  /**
+   * The object that it stands for.
+   */
   targetRef?: {
+    /**
+     * Pod, most often.
+     */
     kind?: string;
+    /**
+     * The object's name.
+     */
     name?: string;
+    /**
+     * The object's UID.
+     */
     uid?: string;
   };
 }
@@ -317,6 +495,9 @@ export interface EndpointsCostStatus {
      */
     changeBytes: number;
   };
+  /**
+   * How many EndpointSlices there are.
+   */
   endpointSlices: {
     /**
      * Ready or not, of both families.
@@ -345,42 +526,72 @@ export interface ProgramStatus {
    * A hash of the rules without their counters.
    */
   fingerprint: string;
+  /**
+   * kube-proxy's mode on these nodes.
+   */
   proxyMode: 'iptables' | 'nftables' | 'ipvs' | 'unknown';
   /**
    * The iptables backend.
    */
   backend?: 'nf_tables' | 'legacy';
+  /**
+   * Nodes whose rules are these.
+   */
   nodes: string[];
+  /**
+   * Chains that packets to the Service reach, in the order of a packet.
+   */
   chains: ChainStatus[];
 }
 export interface ChainStatus {
+  /**
+   * IPv4 or IPv6.
+   */
   family: 'IPv4' | 'IPv6';
+  /**
+   * The table that the chain is in.
+   */
   table: string;
   /**
    * A chain; or `map NAME`, a map of nftables; or `TCP 10.96.0.7:80`, a virtual server of IPVS (table ipvs).
    */
   name: string;
+  /**
+   * Its rules, in their order.
+   */
   rules: RuleStatus[];
 }
 export interface RuleStatus {
   /**
-   * The rule as the kernel's tool printed it
+   * The rule as the kernel's tool printed it, without counters.
    */
   text: string;
   /**
    * Summed over the nodes; absent where the rule has no counter.
    */
   packets?: number;
+  /**
+   * Bytes that it has counted; absent where nothing counts.
+   */
   bytes?: number;
 }
 export interface NodeStatus {
+  /**
+   * Name of the node.
+   */
   name: string;
   probe: ProbeStatus;
+  /**
+   * kube-proxy's mode; unknown where the node did not answer.
+   */
   proxyMode: 'iptables' | 'nftables' | 'ipvs' | 'unknown';
   /**
    * How the mode is known.
    */
   proxyModeSource?: string;
+  /**
+   * How the rules of iptables are kept: legacy tables or nf_tables.
+   */
   backend?: 'nf_tables' | 'legacy';
   kubeProxy?: KubeProxyStatus;
   /**
@@ -407,9 +618,21 @@ export interface NodeStatus {
    * Results of the connections of spec.collect.connect.
    */
   connections?: {
+    /**
+     * What was connected to: the Service's cluster IP, node port or load balancer, or an endpoint.
+     */
     hop: 'ClusterIP' | 'NodePort' | 'ExternalIP' | 'LoadBalancerIP' | 'Endpoint';
+    /**
+     * Address that was connected to.
+     */
     address: string;
+    /**
+     * Port that was connected to.
+     */
     port: number;
+    /**
+     * TCP or UDP.
+     */
     protocol: 'TCP' | 'UDP' | 'SCTP';
     /**
      * noReply is a datagram that nobody answered or refused.
@@ -419,9 +642,15 @@ export interface NodeStatus {
      * Of an HTTP answer.
      */
     status?: number;
+    /**
+     * How long it took until there was an answer.
+     */
     milliseconds: number;
   }[];
 }
+/**
+ * Whether its probe answered, and with what times.
+ */
 export interface ProbeStatus {
   /**
    * Waiting: no probe runs there yet; Failed: the node did not answer; Skipped: no probe can run there.
@@ -435,16 +664,25 @@ export interface ProbeStatus {
    * A sentence with what to do.
    */
   message?: string;
+  /**
+   * When its answer was whole.
+   */
   collectedAt?: string;
   /**
    * When the rules and their counters were read, where that was before the rest: they are watched, and have not changed since.
    */
   rulesReadAt?: string;
+  /**
+   * How long the probe took to read.
+   */
   durationMilliseconds?: number;
   /**
    * How far the node's clock is ahead of the collector's.
    */
   clock?: {
+    /**
+     * How far the node's clock is ahead.
+     */
     offsetMilliseconds: number;
     /**
      * The offset may be this much more or less.
@@ -455,12 +693,27 @@ export interface ProbeStatus {
    * What the probe could not read, each with the reason.
    */
   unread?: {
+    /**
+     * What could not be read.
+     */
     what: string;
+    /**
+     * Why not.
+     */
     reason: string;
   }[];
 }
+/**
+ * What kube-proxy says of itself.
+ */
 export interface KubeProxyStatus {
+  /**
+   * Its healthz; absent where it did not answer.
+   */
   healthy?: boolean;
+  /**
+   * What its healthz says besides, or why it is not known.
+   */
   message?: string;
   /**
    * When kube-proxy last wrote its rules.
@@ -504,14 +757,29 @@ export interface KubeProxyStatus {
   invalidPackets?: number;
 }
 export interface NodePortStatus {
+  /**
+   * IPv4 or IPv6.
+   */
   family: 'IPv4' | 'IPv6';
+  /**
+   * Where packets come in: ClusterIP, NodePort, LoadBalancer or ExternalIP.
+   */
   frontend: 'ClusterIP' | 'ExternalIP' | 'LoadBalancerIP' | 'NodePort';
   /**
    * The frontend's address; empty for a NodePort.
    */
   address: string;
+  /**
+   * Name of the Service port; absent where it has none.
+   */
   portName?: string;
+  /**
+   * TCP, UDP or SCTP.
+   */
   protocol: 'TCP' | 'UDP' | 'SCTP';
+  /**
+   * The port of the frontend.
+   */
   port: number;
   /**
    * DNAT, REJECT, DROP, None (no rule matches) or Unknown (not read).
@@ -521,6 +789,9 @@ export interface NodePortStatus {
    * First packets of connections that met the entry rule.
    */
   packets?: number;
+  /**
+   * Bytes that the rules to its targets have counted; absent where nothing counts.
+   */
   bytes?: number;
   /**
    * As the rules have it: internal of a ClusterIP, external of the others; absent where no rule says it.
@@ -547,12 +818,24 @@ export interface NodePortStatus {
      */
     node: boolean;
   };
+  /**
+   * Where packets are sent, with their shares.
+   */
   dnatTargets: DnatTargetStatus[];
   drift?: DriftStatus;
 }
 export interface DnatTargetStatus {
+  /**
+   * Address of the endpoint.
+   */
   address: string;
+  /**
+   * Port of the endpoint.
+   */
   port: number;
+  /**
+   * Name of the pod with this address; absent where none of the Service has it.
+   */
   pod?: string;
   /**
    * From 0 to 1; absent where not known.
@@ -574,6 +857,9 @@ export interface DnatTargetStatus {
    * Connections that this node's rule sent there; absent where kube-proxy writes no counter.
    */
   packets?: number;
+  /**
+   * Bytes that its rule has counted; absent where nothing counts.
+   */
   bytes?: number;
   /**
    * Entries of the node's conntrack table that this target answers.
@@ -604,24 +890,45 @@ export interface DriftStatus {
    * Those that should not be there; fewer than counted where the status was truncated.
    */
   extraTargets?: {
+    /**
+     * Address of the endpoint.
+     */
     address: string;
+    /**
+     * Port of the endpoint.
+     */
     port: number;
   }[];
 }
 export interface MissingTargetStatus {
+  /**
+   * Address of the endpoint.
+   */
   address: string;
+  /**
+   * Port of the endpoint.
+   */
   port: number;
+  /**
+   * Name of the pod with this address.
+   */
   pod?: string;
   /**
    * The node that the endpoint is on.
    */
   nodeName?: string;
 }
+/**
+ * Connections of the Service that the node tracks.
+ */
 export interface ConntrackStatus {
   /**
    * Entries of this Service.
    */
   matched: number;
+  /**
+   * Those without an answer.
+   */
   unreplied?: number;
   /**
    * Entries of the whole table.
@@ -641,11 +948,23 @@ export interface ConntrackStatus {
    * Entries that are not listed below.
    */
   omitted?: number;
+  /**
+   * The connections themselves, where they are collected.
+   */
   entries?: ConntrackEntryStatus[];
 }
 export interface ConntrackEntryStatus {
+  /**
+   * TCP, UDP or SCTP.
+   */
   protocol: string;
+  /**
+   * State of a TCP or SCTP connection.
+   */
   state?: string;
+  /**
+   * Present where no answer came.
+   */
   unreplied?: boolean;
   original: OriginalTuple;
   reply: ReplyTuple;
@@ -654,33 +973,105 @@ export interface ConntrackEntryStatus {
    */
   pod?: string;
 }
+/**
+ * The packet as the client sent it.
+ */
 export interface OriginalTuple {
+  /**
+   * Source address.
+   */
   source: string;
+  /**
+   * Source port.
+   */
   sourcePort: number;
+  /**
+   * Destination address.
+   */
   destination: string;
+  /**
+   * Destination port.
+   */
   destinationPort: number;
 }
+/**
+ * The packet that the answer is expected to be.
+ */
 export interface ReplyTuple {
+  /**
+   * Source address.
+   */
   source: string;
+  /**
+   * Source port.
+   */
   sourcePort: number;
+  /**
+   * Destination address.
+   */
   destination: string;
+  /**
+   * Destination port.
+   */
   destinationPort: number;
 }
+/**
+ * What the node's question for the Service's name was answered with.
+ */
 export interface DnsStatus {
+  /**
+   * The name that was asked for.
+   */
   name: string;
+  /**
+   * The server that was asked.
+   */
   server: string;
+  /**
+   * Addresses that it answered with.
+   */
   answers: string[];
+  /**
+   * Why there is no answer, or what is wrong with it.
+   */
   error?: string;
 }
 export interface WalkStatus {
+  /**
+   * The node that the packet enters.
+   */
   node: string;
+  /**
+   * The client's address.
+   */
   source: string;
+  /**
+   * The address that the client sends to.
+   */
   destination: string;
+  /**
+   * The port that the client sends to.
+   */
   destinationPort: number;
+  /**
+   * TCP, UDP or SCTP.
+   */
   protocol: 'TCP' | 'UDP' | 'SCTP';
+  /**
+   * Whether and how the packet is delivered.
+   */
   verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE' | 'UNKNOWN';
+  /**
+   * Whether its source address becomes the node's.
+   */
   masquerade: boolean;
+  /**
+   * Where it may be sent, with the share of each.
+   */
   destinations: WalkDestination[];
+  /**
+   * The rules that it meets, in their order.
+   */
   path: WalkStep[];
   /**
    * Matches and targets that the evaluator does not know; the walk says nothing beyond them.
@@ -688,7 +1079,13 @@ export interface WalkStatus {
   unknown: string[];
 }
 export interface WalkDestination {
+  /**
+   * Address of the endpoint.
+   */
   address: string;
+  /**
+   * Port of the endpoint.
+   */
   port: number;
   /**
    * From 0 to 1; absent where not known.
@@ -700,9 +1097,21 @@ export interface WalkDestination {
   chosenBy?: 'ClientHash' | 'DestinationHash' | 'LeastConnections' | 'Unknown';
 }
 export interface WalkStep {
+  /**
+   * The table that the chain is in.
+   */
   table: string;
+  /**
+   * The chain that the rule is in.
+   */
   chain: string;
+  /**
+   * The rule, as the tool of its mode prints it.
+   */
   rule: string;
+  /**
+   * What the rule does with the packet.
+   */
   effect: string;
 }
 export interface FindingStatus {
@@ -710,23 +1119,41 @@ export interface FindingStatus {
    * Such as RULE-EP-MISSING.
    */
   id: string;
+  /**
+   * error where connections fail, warning where some may, info otherwise.
+   */
   severity: 'error' | 'warning' | 'info';
   /**
-   * The object or node that it is about
+   * The object or node that it is about, such as node/node-a.
    */
   where: string;
   /**
-   * The node
+   * The node, where the finding is about one.
    */
   node?: string;
+  /**
+   * What is wrong, in one sentence.
+   */
   message: string;
+  /**
+   * What was read that shows it.
+   */
   evidence: string[];
   /**
    * The third-party rule that it is about, as its tool prints it.
    */
   rule?: {
+    /**
+     * The table that its chain is in.
+     */
     table: string;
+    /**
+     * The chain that it is in.
+     */
     chain: string;
+    /**
+     * The rule, as the tool of its mode prints it.
+     */
     rule: string;
   };
   /**
@@ -743,6 +1170,9 @@ export interface CommandStatus {
    * The node to run it on, as root; absent where it runs where kubectl does.
    */
   node?: string;
+  /**
+   * The command, to be pasted.
+   */
   run: string;
 }
 /**
@@ -763,13 +1193,25 @@ export interface ComparisonStatus {
   outliers: NodeOutlierStatus[];
 }
 export interface ComparisonRowStatus {
+  /**
+   * IPv4 or IPv6.
+   */
   family: 'IPv4' | 'IPv6';
   /**
    * Of the Service's port.
    */
   portName?: string;
+  /**
+   * TCP, UDP or SCTP.
+   */
   protocol: 'TCP' | 'UDP' | 'SCTP';
+  /**
+   * The port of the Service.
+   */
   servicePort: number;
+  /**
+   * Address of the endpoint.
+   */
   address: string;
   /**
    * Where packets go.
@@ -779,19 +1221,46 @@ export interface ComparisonRowStatus {
    * What the EndpointSlices say; absent where none has the address.
    */
   endpoint?: {
+    /**
+     * Whether it gets new connections.
+     */
     ready: boolean;
+    /**
+     * Whether it answers, also while it terminates.
+     */
     serving: boolean;
+    /**
+     * Whether it is being deleted.
+     */
     terminating: boolean;
+    /**
+     * The EndpointSlice that it is in.
+     */
     endpointSlice: string;
+    /**
+     * The node that it runs on.
+     */
     nodeName?: string;
   };
   /**
    * The pod with the address; absent where there is none, or pods were not read.
    */
   pod?: {
+    /**
+     * Name of the pod.
+     */
     name: string;
+    /**
+     * The pod's condition Ready.
+     */
     ready: boolean;
+    /**
+     * The pod's phase.
+     */
     phase: string;
+    /**
+     * Whether it is being deleted.
+     */
     isDeleting: boolean;
     /**
      * Whether the Service's selector matches it.
@@ -802,8 +1271,17 @@ export interface ComparisonRowStatus {
    * How many nodes have rules that send packets there; unknown of those whose rules were not read or not understood.
    */
   nodes: {
+    /**
+     * Nodes whose rules send there.
+     */
     present: number;
+    /**
+     * Nodes whose rules do not.
+     */
     absent: number;
+    /**
+     * Nodes of which it is not known.
+     */
     unknown: number;
   };
   /**
@@ -816,18 +1294,30 @@ export interface ComparisonRowStatus {
   disagreements: string[];
 }
 export interface NodeOutlierStatus {
+  /**
+   * The node.
+   */
   node: string;
   /**
    * What the node does and most others do otherwise.
    */
   differences: string[];
 }
+/**
+ * How the rules of the nodes follow the EndpointSlices.
+ */
 export interface ConvergenceStatus {
   /**
    * When an EndpointSlice of the Service last changed for a pod or Service change.
    */
   lastChange?: string;
+  /**
+   * Nodes whose rules are as the EndpointSlices ask.
+   */
   convergedNodes?: number;
+  /**
+   * All nodes that are asked.
+   */
   totalNodes?: number;
   /**
    * How long it took from a change of any Service or endpoint to the rules, as the nodes' kube-proxies measured since they started; bounds in seconds, of which the last is absent where it lies past 300 s.
@@ -841,8 +1331,17 @@ export interface ConvergenceStatus {
      * How many nodes measured.
      */
     nodes: number;
+    /**
+     * Of 100 changes, 50 took at most so long; absent where the histogram has no such bound.
+     */
     p50Seconds?: number;
+    /**
+     * Of 100 changes, 99 took at most so long; absent likewise.
+     */
     p99Seconds?: number;
+    /**
+     * All took at most so long; absent likewise.
+     */
     maxSeconds?: number;
   };
   /**
@@ -859,9 +1358,12 @@ export interface ConvergenceStatus {
   changes?: SliceChangeStatus[];
 }
 export interface SliceChangeStatus {
+  /**
+   * The EndpointSlice that changed.
+   */
   endpointSlice: string;
   /**
-   * Of the EndpointSlice with the change; where it is gone
+   * Of the EndpointSlice with the change; where it is gone, of the list without it.
    */
   resourceVersion: string;
   /**
@@ -876,6 +1378,9 @@ export interface SliceChangeStatus {
    * When the pod or Service changed that it is for, where the EndpointSlice has the annotation endpoints.kubernetes.io/last-change-trigger-time.
    */
   triggered?: string;
+  /**
+   * The endpoints of it that changed.
+   */
   endpoints: EndpointChangeStatus[];
   /**
    * Endpoints that changed and are not in endpoints; absent where all are.
@@ -891,7 +1396,7 @@ export interface SliceChangeStatus {
    */
   nodes: NodeLagStatus[];
   /**
-   * Nodes that are counted in lag and not in nodes; where there are some
+   * Nodes that are counted in lag and not in nodes; where there are some, the change is not followed any longer.
    */
   omittedNodes: number;
   /**
@@ -904,24 +1409,54 @@ export interface SliceChangeStatus {
   conntrack?: KeptConnectionsStatus[];
 }
 export interface EndpointChangeStatus {
+  /**
+   * Address of the endpoint.
+   */
   address: string;
+  /**
+   * Whether it came, went or changed.
+   */
   change: 'Added' | 'Removed' | 'Changed';
+  /**
+   * Name of its pod.
+   */
   pod?: string;
+  /**
+   * The node that it runs on.
+   */
   nodeName?: string;
   /**
    * Absent where it was not there.
    */
   was?: {
+    /**
+     * Whether it got new connections.
+     */
     ready: boolean;
+    /**
+     * Whether it answered.
+     */
     serving: boolean;
+    /**
+     * Whether it was being deleted.
+     */
     terminating: boolean;
   };
   /**
    * Absent where it is no longer there.
    */
   is?: {
+    /**
+     * Whether it gets new connections.
+     */
     ready: boolean;
+    /**
+     * Whether it answers.
+     */
     serving: boolean;
+    /**
+     * Whether it is being deleted.
+     */
     terminating: boolean;
   };
 }
@@ -930,6 +1465,9 @@ export interface ExpectedTargetsStatus {
    * Absent where it is asked of all nodes.
    */
   nodes?: string[];
+  /**
+   * Endpoints to which packets are to be sent, or no more.
+   */
   targets: ExpectedTargetStatus[];
 }
 export interface ExpectedTargetStatus {
@@ -937,9 +1475,21 @@ export interface ExpectedTargetStatus {
    * Internal of a ClusterIP, external of other frontends; absent where it is of both.
    */
   traffic?: 'internal' | 'external';
+  /**
+   * Name of the Service port; absent where it has none.
+   */
   portName?: string;
+  /**
+   * TCP, UDP or SCTP.
+   */
   protocol: 'TCP' | 'UDP' | 'SCTP';
+  /**
+   * Address of the endpoint.
+   */
   address: string;
+  /**
+   * Port of the endpoint.
+   */
   port: number;
   /**
    * Whether packets are to be sent there.
@@ -971,16 +1521,43 @@ export interface LagStatus {
    */
   unseen: number;
   p50?: LagBounds;
+  /**
+   * Of 100 nodes that have it, 90 had it within this time.
+   */
   p90?: {
+    /**
+     * It is at least so much.
+     */
     minMilliseconds: number;
+    /**
+     * It is at most so much.
+     */
     maxMilliseconds: number;
   };
+  /**
+   * Of 100 nodes that have it, 99 had it within this time.
+   */
   p99?: {
+    /**
+     * It is at least so much.
+     */
     minMilliseconds: number;
+    /**
+     * It is at most so much.
+     */
     maxMilliseconds: number;
   };
+  /**
+   * All nodes that have it had it within this time.
+   */
   max?: {
+    /**
+     * It is at least so much.
+     */
     minMilliseconds: number;
+    /**
+     * It is at most so much.
+     */
     maxMilliseconds: number;
   };
   /**
@@ -988,11 +1565,23 @@ export interface LagStatus {
    */
   lastNode?: string;
 }
+/**
+ * Of 100 nodes that have it, 50 had it within this time.
+ */
 export interface LagBounds {
+  /**
+   * It is at least so much.
+   */
   minMilliseconds: number;
+  /**
+   * It is at most so much.
+   */
   maxMilliseconds: number;
 }
 export interface NodeLagStatus {
+  /**
+   * The node.
+   */
   node: string;
   /**
    * Arrived (its rules had it), Pending (not known to have it), NeverArrived (undone before its rules had it), Unseen (undone before a reading showed it).
@@ -1020,13 +1609,25 @@ export interface RuleDeltaStatus {
    * Whether kube-proxy wrote all of its rules or a part, by its counters; absent where they do not say it.
    */
   restore?: 'Full' | 'Partial';
+  /**
+   * Chains that are new.
+   */
   addedChains: string[];
+  /**
+   * Chains that are gone.
+   */
   removedChains: string[];
+  /**
+   * Chains that were there and whose rules changed.
+   */
   rewrittenChains: string[];
   /**
    * Elements of maps and real servers.
    */
   addedElements: number;
+  /**
+   * Elements of maps and sets that are gone.
+   */
   removedElements: number;
   /**
    * Rules and elements of the Service that are as they were.
@@ -1034,7 +1635,13 @@ export interface RuleDeltaStatus {
   untouchedRules: number;
 }
 export interface KeptConnectionsStatus {
+  /**
+   * Address of the endpoint.
+   */
   address: string;
+  /**
+   * Port of the endpoint.
+   */
   port: number;
   /**
    * At the last collection.
@@ -1057,17 +1664,29 @@ export interface KeptConnectionsStatus {
    */
   goneBy?: string;
 }
+/**
+ * Counts, for columns.
+ */
 export interface SummaryStatus {
   /**
-   * Nodes that answered of the nodes that were asked
+   * Nodes that answered of the nodes that were asked.
    */
   nodes: string;
   /**
-   * Ready endpoints of all endpoints
+   * Ready endpoints of all endpoints.
    */
   endpoints: string;
+  /**
+   * How many findings there are.
+   */
   findings: number;
+  /**
+   * Those of severity error.
+   */
   errors?: number;
+  /**
+   * Those of severity warning.
+   */
   warnings?: number;
 }
 
@@ -1192,6 +1811,7 @@ export const serviceTraceSchema = {
        "type": "object",
        "properties": {
         "matchLabels": {
+         "description": "Labels that a node must have, with these values.",
          "type": "object",
          "maxProperties": 64,
          "additionalProperties": {
@@ -1200,6 +1820,7 @@ export const serviceTraceSchema = {
          }
         },
         "matchExpressions": {
+         "description": "Conditions of a label, all of which a node must meet.",
          "type": "array",
          "maxItems": 64,
          "items": {
@@ -1210,10 +1831,12 @@ export const serviceTraceSchema = {
           ],
           "properties": {
            "key": {
+            "description": "The name of the label.",
             "type": "string",
             "maxLength": 317
            },
            "operator": {
+            "description": "In and NotIn compare the value with values; Exists and DoesNotExist take none.",
             "type": "string",
             "enum": [
              "In",
@@ -1223,6 +1846,7 @@ export const serviceTraceSchema = {
             ]
            },
            "values": {
+            "description": "Values of the label, for In and NotIn.",
             "type": "array",
             "maxItems": 128,
             "items": {
@@ -1357,6 +1981,7 @@ export const serviceTraceSchema = {
       ],
       "properties": {
        "type": {
+        "description": "What it is about.",
         "type": "string",
         "enum": [
          "Ready",
@@ -1367,6 +1992,7 @@ export const serviceTraceSchema = {
         ]
        },
        "status": {
+        "description": "True, False, or Unknown where it could not be found out.",
         "type": "string",
         "enum": [
          "True",
@@ -1375,18 +2001,22 @@ export const serviceTraceSchema = {
         ]
        },
        "reason": {
+        "description": "One word that programs may decide by.",
         "type": "string",
         "maxLength": 1024
        },
        "message": {
+        "description": "A sentence for people.",
         "type": "string",
         "maxLength": 32768
        },
        "lastTransitionTime": {
+        "description": "When the status became what it is.",
         "type": "string",
         "format": "date-time"
        },
        "observedGeneration": {
+        "description": "The generation of the spec that it is of.",
         "type": "integer",
         "format": "int64"
        }
@@ -1411,27 +2041,32 @@ export const serviceTraceSchema = {
      ],
      "properties": {
       "type": {
+       "description": "spec.type of the Service.",
        "type": "string"
       },
       "clusterIPs": {
+       "description": "Its cluster IPs; empty where it is headless.",
        "type": "array",
        "items": {
         "type": "string"
        }
       },
       "externalIPs": {
+       "description": "spec.externalIPs.",
        "type": "array",
        "items": {
         "type": "string"
        }
       },
       "loadBalancerIPs": {
+       "description": "Addresses that its load balancer has, by its status.",
        "type": "array",
        "items": {
         "type": "string"
        }
       },
       "ports": {
+       "description": "spec.ports.",
        "type": "array",
        "items": {
         "type": "object",
@@ -1441,9 +2076,11 @@ export const serviceTraceSchema = {
         ],
         "properties": {
          "name": {
+          "description": "Absent where the port has no name.",
           "type": "string"
          },
          "protocol": {
+          "description": "TCP, UDP or SCTP.",
           "type": "string",
           "enum": [
            "TCP",
@@ -1452,14 +2089,15 @@ export const serviceTraceSchema = {
           ]
          },
          "port": {
+          "description": "The port at the cluster IP.",
           "type": "integer"
          },
          "targetPort": {
-          "description": "A number or a name of a container port",
-          "as text.": null,
+          "description": "A number or a name of a container port, as text.",
           "type": "string"
          },
          "nodePort": {
+          "description": "The port at the addresses of nodes; absent where it has none.",
           "type": "integer"
          }
         },
@@ -1467,48 +2105,60 @@ export const serviceTraceSchema = {
        }
       },
       "selector": {
+       "description": "Labels of the pods behind it.",
        "type": "object",
        "additionalProperties": {
         "type": "string"
        }
       },
       "internalTrafficPolicy": {
+       "description": "Local where packets from inside the cluster stay on their node.",
        "type": "string"
       },
       "externalTrafficPolicy": {
+       "description": "Local where packets from outside stay on the node that they reach.",
        "type": "string"
       },
       "sessionAffinity": {
+       "description": "ClientIP where a client keeps its endpoint.",
        "type": "string"
       },
       "sessionAffinityTimeoutSeconds": {
+       "description": "For how long a client keeps it after its last connection.",
        "type": "integer"
       },
       "loadBalancerSourceRanges": {
+       "description": "Networks whose clients may come by the load balancer; all where there is none.",
        "type": "array",
        "items": {
         "type": "string"
        }
       },
       "healthCheckNodePort": {
+       "description": "Where a node says whether it has endpoints of its own.",
        "type": "integer"
       },
       "ipFamilies": {
+       "description": "Families of its cluster IPs, the first one first.",
        "type": "array",
        "items": {
         "type": "string"
        }
       },
       "ipFamilyPolicy": {
+       "description": "Whether it asks for one family or two.",
        "type": "string"
       },
       "trafficDistribution": {
+       "description": "Which endpoints are preferred, such as PreferSameZone.",
        "type": "string"
       },
       "publishNotReadyAddresses": {
+       "description": "Whether endpoints that are not ready count as ready.",
        "type": "boolean"
       },
       "externalName": {
+       "description": "Of type ExternalName, the DNS name that it stands for.",
        "type": "string"
       },
       "notProxied": {
@@ -1519,6 +2169,7 @@ export const serviceTraceSchema = {
      "title": "ServiceStatus"
     },
     "endpointSlices": {
+     "description": "Its EndpointSlices.",
      "type": "array",
      "items": {
       "type": "object",
@@ -1530,9 +2181,11 @@ export const serviceTraceSchema = {
       ],
       "properties": {
        "name": {
+        "description": "Name of the EndpointSlice.",
         "type": "string"
        },
        "addressType": {
+        "description": "Family of the addresses in it.",
         "type": "string",
         "enum": [
          "IPv4",
@@ -1541,14 +2194,17 @@ export const serviceTraceSchema = {
         ]
        },
        "ports": {
+        "description": "Ports of each endpoint in it.",
         "type": "array",
         "items": {
          "type": "object",
          "properties": {
           "name": {
+           "description": "The name of the Service port that it is for; absent where that has none.",
            "type": "string"
           },
           "protocol": {
+           "description": "TCP, UDP or SCTP.",
            "type": "string",
            "enum": [
             "TCP",
@@ -1557,12 +2213,14 @@ export const serviceTraceSchema = {
            ]
           },
           "port": {
+           "description": "Port of the endpoints.",
            "type": "integer"
           }
          }
         }
        },
        "endpoints": {
+        "description": "The endpoints, most often a pod each.",
         "type": "array",
         "items": {
          "type": "object",
@@ -1574,21 +2232,26 @@ export const serviceTraceSchema = {
          ],
          "properties": {
           "addresses": {
+           "description": "Addresses of one endpoint; the first one is used.",
            "type": "array",
            "items": {
             "type": "string"
            }
           },
           "ready": {
+           "description": "Whether it gets new connections.",
            "type": "boolean"
           },
           "serving": {
+           "description": "Whether it answers, also while it terminates.",
            "type": "boolean"
           },
           "terminating": {
+           "description": "Whether it is being deleted.",
            "type": "boolean"
           },
           "nodeName": {
+           "description": "The node that it runs on.",
            "type": "string"
           },
           "hostname": {
@@ -1596,6 +2259,7 @@ export const serviceTraceSchema = {
            "type": "string"
           },
           "zone": {
+           "description": "Its node's zone.",
            "type": "string"
           },
           "hints": {
@@ -1613,15 +2277,19 @@ export const serviceTraceSchema = {
            }
           },
           "targetRef": {
+           "description": "The object that it stands for.",
            "type": "object",
            "properties": {
             "kind": {
+             "description": "Pod, most often.",
              "type": "string"
             },
             "name": {
+             "description": "The object's name.",
              "type": "string"
             },
             "uid": {
+             "description": "The object's UID.",
              "type": "string"
             }
            }
@@ -1670,6 +2338,7 @@ export const serviceTraceSchema = {
        }
       },
       "endpointSlices": {
+       "description": "How many EndpointSlices there are.",
        "type": "object",
        "required": [
         "addresses",
@@ -1721,6 +2390,7 @@ export const serviceTraceSchema = {
         "type": "string"
        },
        "proxyMode": {
+        "description": "kube-proxy's mode on these nodes.",
         "type": "string",
         "enum": [
          "iptables",
@@ -1738,12 +2408,14 @@ export const serviceTraceSchema = {
         ]
        },
        "nodes": {
+        "description": "Nodes whose rules are these.",
         "type": "array",
         "items": {
          "type": "string"
         }
        },
        "chains": {
+        "description": "Chains that packets to the Service reach, in the order of a packet.",
         "type": "array",
         "items": {
          "type": "object",
@@ -1755,6 +2427,7 @@ export const serviceTraceSchema = {
          ],
          "properties": {
           "family": {
+           "description": "IPv4 or IPv6.",
            "type": "string",
            "enum": [
             "IPv4",
@@ -1762,6 +2435,7 @@ export const serviceTraceSchema = {
            ]
           },
           "table": {
+           "description": "The table that the chain is in.",
            "type": "string"
           },
           "name": {
@@ -1769,6 +2443,7 @@ export const serviceTraceSchema = {
            "type": "string"
           },
           "rules": {
+           "description": "Its rules, in their order.",
            "type": "array",
            "items": {
             "type": "object",
@@ -1777,8 +2452,7 @@ export const serviceTraceSchema = {
             ],
             "properties": {
              "text": {
-              "description": "The rule as the kernel's tool printed it",
-              "without counters.": null,
+              "description": "The rule as the kernel's tool printed it, without counters.",
               "type": "string"
              },
              "packets": {
@@ -1787,6 +2461,7 @@ export const serviceTraceSchema = {
               "format": "int64"
              },
              "bytes": {
+              "description": "Bytes that it has counted; absent where nothing counts.",
               "type": "integer",
               "format": "int64"
              }
@@ -1803,6 +2478,7 @@ export const serviceTraceSchema = {
      }
     },
     "nodes": {
+     "description": "One for each node that is asked.",
      "type": "array",
      "items": {
       "type": "object",
@@ -1814,9 +2490,11 @@ export const serviceTraceSchema = {
       ],
       "properties": {
        "name": {
+        "description": "Name of the node.",
         "type": "string"
        },
        "probe": {
+        "description": "Whether its probe answered, and with what times.",
         "type": "object",
         "required": [
          "state"
@@ -1841,6 +2519,7 @@ export const serviceTraceSchema = {
           "type": "string"
          },
          "collectedAt": {
+          "description": "When its answer was whole.",
           "type": "string",
           "format": "date-time"
          },
@@ -1850,6 +2529,7 @@ export const serviceTraceSchema = {
           "format": "date-time"
          },
          "durationMilliseconds": {
+          "description": "How long the probe took to read.",
           "type": "integer"
          },
          "clock": {
@@ -1861,6 +2541,7 @@ export const serviceTraceSchema = {
           ],
           "properties": {
            "offsetMilliseconds": {
+            "description": "How far the node's clock is ahead.",
             "type": "integer"
            },
            "uncertaintyMilliseconds": {
@@ -1880,9 +2561,11 @@ export const serviceTraceSchema = {
            ],
            "properties": {
             "what": {
+             "description": "What could not be read.",
              "type": "string"
             },
             "reason": {
+             "description": "Why not.",
              "type": "string"
             }
            }
@@ -1892,6 +2575,7 @@ export const serviceTraceSchema = {
         "title": "ProbeStatus"
        },
        "proxyMode": {
+        "description": "kube-proxy's mode; unknown where the node did not answer.",
         "type": "string",
         "enum": [
          "iptables",
@@ -1905,6 +2589,7 @@ export const serviceTraceSchema = {
         "type": "string"
        },
        "backend": {
+        "description": "How the rules of iptables are kept: legacy tables or nf_tables.",
         "type": "string",
         "enum": [
          "nf_tables",
@@ -1912,12 +2597,15 @@ export const serviceTraceSchema = {
         ]
        },
        "kubeProxy": {
+        "description": "What kube-proxy says of itself.",
         "type": "object",
         "properties": {
          "healthy": {
+          "description": "Its healthz; absent where it did not answer.",
           "type": "boolean"
          },
          "message": {
+          "description": "What its healthz says besides, or why it is not known.",
           "type": "string"
          },
          "lastSync": {
@@ -1994,6 +2682,7 @@ export const serviceTraceSchema = {
          ],
          "properties": {
           "family": {
+           "description": "IPv4 or IPv6.",
            "type": "string",
            "enum": [
             "IPv4",
@@ -2001,6 +2690,7 @@ export const serviceTraceSchema = {
            ]
           },
           "frontend": {
+           "description": "Where packets come in: ClusterIP, NodePort, LoadBalancer or ExternalIP.",
            "type": "string",
            "enum": [
             "ClusterIP",
@@ -2014,9 +2704,11 @@ export const serviceTraceSchema = {
            "type": "string"
           },
           "portName": {
+           "description": "Name of the Service port; absent where it has none.",
            "type": "string"
           },
           "protocol": {
+           "description": "TCP, UDP or SCTP.",
            "type": "string",
            "enum": [
             "TCP",
@@ -2025,6 +2717,7 @@ export const serviceTraceSchema = {
            ]
           },
           "port": {
+           "description": "The port of the frontend.",
            "type": "integer"
           },
           "verdict": {
@@ -2044,6 +2737,7 @@ export const serviceTraceSchema = {
            "format": "int64"
           },
           "bytes": {
+           "description": "Bytes that the rules to its targets have counted; absent where nothing counts.",
            "type": "integer",
            "format": "int64"
           },
@@ -2085,6 +2779,7 @@ export const serviceTraceSchema = {
            }
           },
           "dnatTargets": {
+           "description": "Where packets are sent, with their shares.",
            "type": "array",
            "items": {
             "type": "object",
@@ -2094,12 +2789,15 @@ export const serviceTraceSchema = {
             ],
             "properties": {
              "address": {
+              "description": "Address of the endpoint.",
               "type": "string"
              },
              "port": {
+              "description": "Port of the endpoint.",
               "type": "integer"
              },
              "pod": {
+              "description": "Name of the pod with this address; absent where none of the Service has it.",
               "type": "string"
              },
              "probability": {
@@ -2130,6 +2828,7 @@ export const serviceTraceSchema = {
               "format": "int64"
              },
              "bytes": {
+              "description": "Bytes that its rule has counted; absent where nothing counts.",
               "type": "integer",
               "format": "int64"
              },
@@ -2174,12 +2873,15 @@ export const serviceTraceSchema = {
               ],
               "properties": {
                "address": {
+                "description": "Address of the endpoint.",
                 "type": "string"
                },
                "port": {
+                "description": "Port of the endpoint.",
                 "type": "integer"
                },
                "pod": {
+                "description": "Name of the pod with this address.",
                 "type": "string"
                },
                "nodeName": {
@@ -2201,9 +2903,11 @@ export const serviceTraceSchema = {
               ],
               "properties": {
                "address": {
+                "description": "Address of the endpoint.",
                 "type": "string"
                },
                "port": {
+                "description": "Port of the endpoint.",
                 "type": "integer"
                }
               }
@@ -2217,6 +2921,7 @@ export const serviceTraceSchema = {
         }
        },
        "conntrack": {
+        "description": "Connections of the Service that the node tracks.",
         "type": "object",
         "required": [
          "matched"
@@ -2227,6 +2932,7 @@ export const serviceTraceSchema = {
           "type": "integer"
          },
          "unreplied": {
+          "description": "Those without an answer.",
           "type": "integer"
          },
          "count": {
@@ -2249,6 +2955,7 @@ export const serviceTraceSchema = {
           "type": "integer"
          },
          "entries": {
+          "description": "The connections themselves, where they are collected.",
           "type": "array",
           "items": {
            "type": "object",
@@ -2259,15 +2966,19 @@ export const serviceTraceSchema = {
            ],
            "properties": {
             "protocol": {
+             "description": "TCP, UDP or SCTP.",
              "type": "string"
             },
             "state": {
+             "description": "State of a TCP or SCTP connection.",
              "type": "string"
             },
             "unreplied": {
+             "description": "Present where no answer came.",
              "type": "boolean"
             },
             "original": {
+             "description": "The packet as the client sent it.",
              "type": "object",
              "required": [
               "source",
@@ -2277,21 +2988,26 @@ export const serviceTraceSchema = {
              ],
              "properties": {
               "source": {
+               "description": "Source address.",
                "type": "string"
               },
               "sourcePort": {
+               "description": "Source port.",
                "type": "integer"
               },
               "destination": {
+               "description": "Destination address.",
                "type": "string"
               },
               "destinationPort": {
+               "description": "Destination port.",
                "type": "integer"
               }
              },
              "title": "OriginalTuple"
             },
             "reply": {
+             "description": "The packet that the answer is expected to be.",
              "type": "object",
              "required": [
               "source",
@@ -2301,15 +3017,19 @@ export const serviceTraceSchema = {
              ],
              "properties": {
               "source": {
+               "description": "Source address.",
                "type": "string"
               },
               "sourcePort": {
+               "description": "Source port.",
                "type": "integer"
               },
               "destination": {
+               "description": "Destination address.",
                "type": "string"
               },
               "destinationPort": {
+               "description": "Destination port.",
                "type": "integer"
               }
              },
@@ -2339,6 +3059,7 @@ export const serviceTraceSchema = {
         "type": "string"
        },
        "dns": {
+        "description": "What the node's question for the Service's name was answered with.",
         "type": "object",
         "required": [
          "name",
@@ -2347,18 +3068,22 @@ export const serviceTraceSchema = {
         ],
         "properties": {
          "name": {
+          "description": "The name that was asked for.",
           "type": "string"
          },
          "server": {
+          "description": "The server that was asked.",
           "type": "string"
          },
          "answers": {
+          "description": "Addresses that it answered with.",
           "type": "array",
           "items": {
            "type": "string"
           }
          },
          "error": {
+          "description": "Why there is no answer, or what is wrong with it.",
           "type": "string"
          }
         },
@@ -2379,6 +3104,7 @@ export const serviceTraceSchema = {
          ],
          "properties": {
           "hop": {
+           "description": "What was connected to: the Service's cluster IP, node port or load balancer, or an endpoint.",
            "type": "string",
            "enum": [
             "ClusterIP",
@@ -2389,12 +3115,15 @@ export const serviceTraceSchema = {
            ]
           },
           "address": {
+           "description": "Address that was connected to.",
            "type": "string"
           },
           "port": {
+           "description": "Port that was connected to.",
            "type": "integer"
           },
           "protocol": {
+           "description": "TCP or UDP.",
            "type": "string",
            "enum": [
             "TCP",
@@ -2421,6 +3150,7 @@ export const serviceTraceSchema = {
            "type": "integer"
           },
           "milliseconds": {
+           "description": "How long it took until there was an answer.",
            "type": "number"
           }
          }
@@ -2439,9 +3169,11 @@ export const serviceTraceSchema = {
      ],
      "properties": {
       "pod": {
+       "description": "Name of the pod.",
        "type": "string"
       },
       "node": {
+       "description": "The node that it runs on.",
        "type": "string"
       },
       "by": {
@@ -2453,6 +3185,7 @@ export const serviceTraceSchema = {
        "type": "string"
       },
       "connections": {
+       "description": "Connections that a program of the pod made.",
        "type": "array",
        "items": {
         "type": "object",
@@ -2466,6 +3199,7 @@ export const serviceTraceSchema = {
         ],
         "properties": {
          "hop": {
+          "description": "What was connected to: the Service's cluster IP, node port or load balancer, or an endpoint.",
           "type": "string",
           "enum": [
            "ClusterIP",
@@ -2476,12 +3210,15 @@ export const serviceTraceSchema = {
           ]
          },
          "address": {
+          "description": "Address that was connected to.",
           "type": "string"
          },
          "port": {
+          "description": "Port that was connected to.",
           "type": "integer"
          },
          "protocol": {
+          "description": "TCP or UDP.",
           "type": "string",
           "enum": [
            "TCP",
@@ -2504,6 +3241,7 @@ export const serviceTraceSchema = {
           ]
          },
          "milliseconds": {
+          "description": "How long it took until there was an answer.",
           "type": "number"
          }
         }
@@ -2530,18 +3268,23 @@ export const serviceTraceSchema = {
       ],
       "properties": {
        "node": {
+        "description": "The node that the packet enters.",
         "type": "string"
        },
        "source": {
+        "description": "The client's address.",
         "type": "string"
        },
        "destination": {
+        "description": "The address that the client sends to.",
         "type": "string"
        },
        "destinationPort": {
+        "description": "The port that the client sends to.",
         "type": "integer"
        },
        "protocol": {
+        "description": "TCP, UDP or SCTP.",
         "type": "string",
         "enum": [
          "TCP",
@@ -2550,6 +3293,7 @@ export const serviceTraceSchema = {
         ]
        },
        "verdict": {
+        "description": "Whether and how the packet is delivered.",
         "type": "string",
         "enum": [
          "DNAT",
@@ -2561,9 +3305,11 @@ export const serviceTraceSchema = {
         ]
        },
        "masquerade": {
+        "description": "Whether its source address becomes the node's.",
         "type": "boolean"
        },
        "destinations": {
+        "description": "Where it may be sent, with the share of each.",
         "type": "array",
         "items": {
          "type": "object",
@@ -2573,9 +3319,11 @@ export const serviceTraceSchema = {
          ],
          "properties": {
           "address": {
+           "description": "Address of the endpoint.",
            "type": "string"
           },
           "port": {
+           "description": "Port of the endpoint.",
            "type": "integer"
           },
           "probability": {
@@ -2597,6 +3345,7 @@ export const serviceTraceSchema = {
         }
        },
        "path": {
+        "description": "The rules that it meets, in their order.",
         "type": "array",
         "items": {
          "type": "object",
@@ -2608,15 +3357,19 @@ export const serviceTraceSchema = {
          ],
          "properties": {
           "table": {
+           "description": "The table that the chain is in.",
            "type": "string"
           },
           "chain": {
+           "description": "The chain that the rule is in.",
            "type": "string"
           },
           "rule": {
+           "description": "The rule, as the tool of its mode prints it.",
            "type": "string"
           },
           "effect": {
+           "description": "What the rule does with the packet.",
            "type": "string"
           }
          },
@@ -2635,6 +3388,7 @@ export const serviceTraceSchema = {
      }
     },
     "findings": {
+     "description": "What is wrong, the worst first.",
      "type": "array",
      "items": {
       "type": "object",
@@ -2652,6 +3406,7 @@ export const serviceTraceSchema = {
         "type": "string"
        },
        "severity": {
+        "description": "error where connections fail, warning where some may, info otherwise.",
         "type": "string",
         "enum": [
          "error",
@@ -2660,19 +3415,19 @@ export const serviceTraceSchema = {
         ]
        },
        "where": {
-        "description": "The object or node that it is about",
-        "such as node/node-a.": null,
+        "description": "The object or node that it is about, such as node/node-a.",
         "type": "string"
        },
        "node": {
-        "description": "The node",
-        "where the finding is about one.": null,
+        "description": "The node, where the finding is about one.",
         "type": "string"
        },
        "message": {
+        "description": "What is wrong, in one sentence.",
         "type": "string"
        },
        "evidence": {
+        "description": "What was read that shows it.",
         "type": "array",
         "items": {
          "type": "string"
@@ -2688,12 +3443,15 @@ export const serviceTraceSchema = {
         ],
         "properties": {
          "table": {
+          "description": "The table that its chain is in.",
           "type": "string"
          },
          "chain": {
+          "description": "The chain that it is in.",
           "type": "string"
          },
          "rule": {
+          "description": "The rule, as the tool of its mode prints it.",
           "type": "string"
          }
         }
@@ -2716,6 +3474,7 @@ export const serviceTraceSchema = {
            "type": "string"
           },
           "run": {
+           "description": "The command, to be pasted.",
            "type": "string"
           }
          },
@@ -2751,6 +3510,7 @@ export const serviceTraceSchema = {
         ],
         "properties": {
          "family": {
+          "description": "IPv4 or IPv6.",
           "type": "string",
           "enum": [
            "IPv4",
@@ -2762,6 +3522,7 @@ export const serviceTraceSchema = {
           "type": "string"
          },
          "protocol": {
+          "description": "TCP, UDP or SCTP.",
           "type": "string",
           "enum": [
            "TCP",
@@ -2770,9 +3531,11 @@ export const serviceTraceSchema = {
           ]
          },
          "servicePort": {
+          "description": "The port of the Service.",
           "type": "integer"
          },
          "address": {
+          "description": "Address of the endpoint.",
           "type": "string"
          },
          "port": {
@@ -2790,18 +3553,23 @@ export const serviceTraceSchema = {
           ],
           "properties": {
            "ready": {
+            "description": "Whether it gets new connections.",
             "type": "boolean"
            },
            "serving": {
+            "description": "Whether it answers, also while it terminates.",
             "type": "boolean"
            },
            "terminating": {
+            "description": "Whether it is being deleted.",
             "type": "boolean"
            },
            "endpointSlice": {
+            "description": "The EndpointSlice that it is in.",
             "type": "string"
            },
            "nodeName": {
+            "description": "The node that it runs on.",
             "type": "string"
            }
           }
@@ -2818,15 +3586,19 @@ export const serviceTraceSchema = {
           ],
           "properties": {
            "name": {
+            "description": "Name of the pod.",
             "type": "string"
            },
            "ready": {
+            "description": "The pod's condition Ready.",
             "type": "boolean"
            },
            "phase": {
+            "description": "The pod's phase.",
             "type": "string"
            },
            "isDeleting": {
+            "description": "Whether it is being deleted.",
             "type": "boolean"
            },
            "selected": {
@@ -2845,12 +3617,15 @@ export const serviceTraceSchema = {
           ],
           "properties": {
            "present": {
+            "description": "Nodes whose rules send there.",
             "type": "integer"
            },
            "absent": {
+            "description": "Nodes whose rules do not.",
             "type": "integer"
            },
            "unknown": {
+            "description": "Nodes of which it is not known.",
             "type": "integer"
            }
           }
@@ -2885,6 +3660,7 @@ export const serviceTraceSchema = {
         ],
         "properties": {
          "node": {
+          "description": "The node.",
           "type": "string"
          },
          "differences": {
@@ -2902,6 +3678,7 @@ export const serviceTraceSchema = {
      "title": "ComparisonStatus"
     },
     "convergence": {
+     "description": "How the rules of the nodes follow the EndpointSlices.",
      "type": "object",
      "properties": {
       "lastChange": {
@@ -2910,9 +3687,11 @@ export const serviceTraceSchema = {
        "format": "date-time"
       },
       "convergedNodes": {
+       "description": "Nodes whose rules are as the EndpointSlices ask.",
        "type": "integer"
       },
       "totalNodes": {
+       "description": "All nodes that are asked.",
        "type": "integer"
       },
       "networkProgramming": {
@@ -2933,12 +3712,15 @@ export const serviceTraceSchema = {
          "type": "integer"
         },
         "p50Seconds": {
+         "description": "Of 100 changes, 50 took at most so long; absent where the histogram has no such bound.",
          "type": "number"
         },
         "p99Seconds": {
+         "description": "Of 100 changes, 99 took at most so long; absent likewise.",
          "type": "number"
         },
         "maxSeconds": {
+         "description": "All took at most so long; absent likewise.",
          "type": "number"
         }
        }
@@ -2969,11 +3751,11 @@ export const serviceTraceSchema = {
         ],
         "properties": {
          "endpointSlice": {
+          "description": "The EndpointSlice that changed.",
           "type": "string"
          },
          "resourceVersion": {
-          "description": "Of the EndpointSlice with the change; where it is gone",
-          "of the list without it.": null,
+          "description": "Of the EndpointSlice with the change; where it is gone, of the list without it.",
           "type": "string"
          },
          "earliest": {
@@ -2992,6 +3774,7 @@ export const serviceTraceSchema = {
           "format": "date-time"
          },
          "endpoints": {
+          "description": "The endpoints of it that changed.",
           "type": "array",
           "items": {
            "type": "object",
@@ -3001,9 +3784,11 @@ export const serviceTraceSchema = {
            ],
            "properties": {
             "address": {
+             "description": "Address of the endpoint.",
              "type": "string"
             },
             "change": {
+             "description": "Whether it came, went or changed.",
              "type": "string",
              "enum": [
               "Added",
@@ -3012,9 +3797,11 @@ export const serviceTraceSchema = {
              ]
             },
             "pod": {
+             "description": "Name of its pod.",
              "type": "string"
             },
             "nodeName": {
+             "description": "The node that it runs on.",
              "type": "string"
             },
             "was": {
@@ -3027,12 +3814,15 @@ export const serviceTraceSchema = {
              ],
              "properties": {
               "ready": {
+               "description": "Whether it got new connections.",
                "type": "boolean"
               },
               "serving": {
+               "description": "Whether it answered.",
                "type": "boolean"
               },
               "terminating": {
+               "description": "Whether it was being deleted.",
                "type": "boolean"
               }
              }
@@ -3047,12 +3837,15 @@ export const serviceTraceSchema = {
              ],
              "properties": {
               "ready": {
+               "description": "Whether it gets new connections.",
                "type": "boolean"
               },
               "serving": {
+               "description": "Whether it answers.",
                "type": "boolean"
               },
               "terminating": {
+               "description": "Whether it is being deleted.",
                "type": "boolean"
               }
              }
@@ -3082,6 +3875,7 @@ export const serviceTraceSchema = {
              }
             },
             "targets": {
+             "description": "Endpoints to which packets are to be sent, or no more.",
              "type": "array",
              "items": {
               "type": "object",
@@ -3101,9 +3895,11 @@ export const serviceTraceSchema = {
                 ]
                },
                "portName": {
+                "description": "Name of the Service port; absent where it has none.",
                 "type": "string"
                },
                "protocol": {
+                "description": "TCP, UDP or SCTP.",
                 "type": "string",
                 "enum": [
                  "TCP",
@@ -3112,9 +3908,11 @@ export const serviceTraceSchema = {
                 ]
                },
                "address": {
+                "description": "Address of the endpoint.",
                 "type": "string"
                },
                "port": {
+                "description": "Port of the endpoint.",
                 "type": "integer"
                },
                "present": {
@@ -3161,6 +3959,7 @@ export const serviceTraceSchema = {
             "type": "integer"
            },
            "p50": {
+            "description": "Of 100 nodes that have it, 50 had it within this time.",
             "type": "object",
             "required": [
              "minMilliseconds",
@@ -3168,10 +3967,12 @@ export const serviceTraceSchema = {
             ],
             "properties": {
              "minMilliseconds": {
+              "description": "It is at least so much.",
               "type": "integer",
               "format": "int64"
              },
              "maxMilliseconds": {
+              "description": "It is at most so much.",
               "type": "integer",
               "format": "int64"
              }
@@ -3179,6 +3980,7 @@ export const serviceTraceSchema = {
             "title": "LagBounds"
            },
            "p90": {
+            "description": "Of 100 nodes that have it, 90 had it within this time.",
             "type": "object",
             "required": [
              "minMilliseconds",
@@ -3186,16 +3988,19 @@ export const serviceTraceSchema = {
             ],
             "properties": {
              "minMilliseconds": {
+              "description": "It is at least so much.",
               "type": "integer",
               "format": "int64"
              },
              "maxMilliseconds": {
+              "description": "It is at most so much.",
               "type": "integer",
               "format": "int64"
              }
             }
            },
            "p99": {
+            "description": "Of 100 nodes that have it, 99 had it within this time.",
             "type": "object",
             "required": [
              "minMilliseconds",
@@ -3203,16 +4008,19 @@ export const serviceTraceSchema = {
             ],
             "properties": {
              "minMilliseconds": {
+              "description": "It is at least so much.",
               "type": "integer",
               "format": "int64"
              },
              "maxMilliseconds": {
+              "description": "It is at most so much.",
               "type": "integer",
               "format": "int64"
              }
             }
            },
            "max": {
+            "description": "All nodes that have it had it within this time.",
             "type": "object",
             "required": [
              "minMilliseconds",
@@ -3220,10 +4028,12 @@ export const serviceTraceSchema = {
             ],
             "properties": {
              "minMilliseconds": {
+              "description": "It is at least so much.",
               "type": "integer",
               "format": "int64"
              },
              "maxMilliseconds": {
+              "description": "It is at most so much.",
               "type": "integer",
               "format": "int64"
              }
@@ -3248,6 +4058,7 @@ export const serviceTraceSchema = {
            ],
            "properties": {
             "node": {
+             "description": "The node.",
              "type": "string"
             },
             "state": {
@@ -3275,8 +4086,7 @@ export const serviceTraceSchema = {
           }
          },
          "omittedNodes": {
-          "description": "Nodes that are counted in lag and not in nodes; where there are some",
-          "the change is not followed any longer.": null,
+          "description": "Nodes that are counted in lag and not in nodes; where there are some, the change is not followed any longer.",
           "type": "integer"
          },
          "rules": {
@@ -3315,18 +4125,21 @@ export const serviceTraceSchema = {
              ]
             },
             "addedChains": {
+             "description": "Chains that are new.",
              "type": "array",
              "items": {
               "type": "string"
              }
             },
             "removedChains": {
+             "description": "Chains that are gone.",
              "type": "array",
              "items": {
               "type": "string"
              }
             },
             "rewrittenChains": {
+             "description": "Chains that were there and whose rules changed.",
              "type": "array",
              "items": {
               "type": "string"
@@ -3337,6 +4150,7 @@ export const serviceTraceSchema = {
              "type": "integer"
             },
             "removedElements": {
+             "description": "Elements of maps and sets that are gone.",
              "type": "integer"
             },
             "untouchedRules": {
@@ -3362,9 +4176,11 @@ export const serviceTraceSchema = {
            ],
            "properties": {
             "address": {
+             "description": "Address of the endpoint.",
              "type": "string"
             },
             "port": {
+             "description": "Port of the endpoint.",
              "type": "integer"
             },
             "entries": {
@@ -3404,6 +4220,7 @@ export const serviceTraceSchema = {
      "title": "ConvergenceStatus"
     },
     "summary": {
+     "description": "Counts, for columns.",
      "type": "object",
      "required": [
       "nodes",
@@ -3412,20 +4229,23 @@ export const serviceTraceSchema = {
      ],
      "properties": {
       "nodes": {
-       "description": "Nodes that answered of the nodes that were asked",
+       "description": "Nodes that answered of the nodes that were asked.",
        "type": "string"
       },
       "endpoints": {
-       "description": "Ready endpoints of all endpoints",
+       "description": "Ready endpoints of all endpoints.",
        "type": "string"
       },
       "findings": {
+       "description": "How many findings there are.",
        "type": "integer"
       },
       "errors": {
+       "description": "Those of severity error.",
        "type": "integer"
       },
       "warnings": {
+       "description": "Those of severity warning.",
        "type": "integer"
       }
      },
