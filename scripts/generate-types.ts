@@ -108,6 +108,7 @@ const titles = {
   'status.convergence.changes[].nodes[]': 'NodeLagStatus',
   'status.convergence.changes[].rules[]': 'RuleDeltaStatus',
   'status.convergence.changes[].conntrack[]': 'KeptConnectionsStatus',
+  'status.convergence.changes[].connections[]': 'EndpointConnectionsStatus',
   'status.summary': 'SummaryStatus',
 } as const;
 

@@ -1407,6 +1407,14 @@ export interface SliceChangeStatus {
    * Connections that conntrack keeps to targets that the change took away.
    */
   conntrack?: KeptConnectionsStatus[];
+  /**
+   * What connections to endpoints that the change took away did, of each node that reports its connections and where there is something to say; those with the most opened ones first. A connection counts where it is certain that it came after the change.
+   */
+  connections?: EndpointConnectionsStatus[];
+  /**
+   * Nodes and endpoints that connections has no room for; absent where it has.
+   */
+  omittedConnections?: number;
 }
 export interface EndpointChangeStatus {
   /**
@@ -1663,6 +1671,43 @@ export interface KeptConnectionsStatus {
    * When a collection first found none.
    */
   goneBy?: string;
+}
+export interface EndpointConnectionsStatus {
+  node: string;
+  protocol: 'TCP' | 'UDP' | 'SCTP';
+  /**
+   * Of the endpoint.
+   */
+  address: string;
+  port: number;
+  /**
+   * New connections that this node sent there after the change.
+   */
+  opened: number;
+  /**
+   * Of these, those without an answer so far; of UDP, those that ended without one.
+   */
+  unanswered: number;
+  /**
+   * Connections there that a RST ended after the change, whenever they were opened and whoever sent it; a refused one is one of them.
+   */
+  reset: number;
+  /**
+   * When the last of the opened ones came, at the latest.
+   */
+  lastOpened?: string;
+  /**
+   * Entries that conntrack still had at the last collection; absent until there is one.
+   */
+  kept?: number;
+  /**
+   * When the last entry went; absent while there are some.
+   */
+  keptUntil?: string;
+  /**
+   * False where events were dropped or not followed since before the change. Then all counts are of what is known.
+   */
+  isComplete: boolean;
 }
 /**
  * Counts, for columns.
@@ -4211,6 +4256,82 @@ export const serviceTraceSchema = {
            },
            "title": "KeptConnectionsStatus"
           }
+         },
+         "connections": {
+          "description": "What connections to endpoints that the change took away did, of each node that reports its connections and where there is something to say; those with the most opened ones first. A connection counts where it is certain that it came after the change.",
+          "type": "array",
+          "items": {
+           "type": "object",
+           "required": [
+            "node",
+            "protocol",
+            "address",
+            "port",
+            "opened",
+            "unanswered",
+            "reset",
+            "isComplete"
+           ],
+           "properties": {
+            "node": {
+             "type": "string"
+            },
+            "protocol": {
+             "type": "string",
+             "enum": [
+              "TCP",
+              "UDP",
+              "SCTP"
+             ]
+            },
+            "address": {
+             "description": "Of the endpoint.",
+             "type": "string"
+            },
+            "port": {
+             "type": "integer"
+            },
+            "opened": {
+             "description": "New connections that this node sent there after the change.",
+             "type": "integer",
+             "format": "int64"
+            },
+            "unanswered": {
+             "description": "Of these, those without an answer so far; of UDP, those that ended without one.",
+             "type": "integer",
+             "format": "int64"
+            },
+            "reset": {
+             "description": "Connections there that a RST ended after the change, whenever they were opened and whoever sent it; a refused one is one of them.",
+             "type": "integer",
+             "format": "int64"
+            },
+            "lastOpened": {
+             "description": "When the last of the opened ones came, at the latest.",
+             "type": "string",
+             "format": "date-time"
+            },
+            "kept": {
+             "description": "Entries that conntrack still had at the last collection; absent until there is one.",
+             "type": "integer",
+             "format": "int64"
+            },
+            "keptUntil": {
+             "description": "When the last entry went; absent while there are some.",
+             "type": "string",
+             "format": "date-time"
+            },
+            "isComplete": {
+             "description": "False where events were dropped or not followed since before the change. Then all counts are of what is known.",
+             "type": "boolean"
+            }
+           },
+           "title": "EndpointConnectionsStatus"
+          }
+         },
+         "omittedConnections": {
+          "description": "Nodes and endpoints that connections has no room for; absent where it has.",
+          "type": "integer"
          }
         },
         "title": "SliceChangeStatus"

@@ -137,7 +137,7 @@ const timesOf = ({ earliest, latest }: SliceChangeStatus): { earliest: number; l
 });
 
 /** What a change asks of one node; empty where nothing is. */
-function expectedOf(expected: readonly ExpectedTargetsStatus[], node: string): readonly ExpectedTargetStatus[] {
+export function expectedOf(expected: readonly ExpectedTargetsStatus[], node: string): readonly ExpectedTargetStatus[] {
   const { byNode, ofAll } = targetsByNode(expected);
   return byNode.get(node) ?? ofAll;
 }

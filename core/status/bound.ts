@@ -1,6 +1,7 @@
 /** Keeps a status below the size that one object may have. */
 import { cellPer } from '../lib/once-per.ts';
 import { boundedText } from '../lib/bounded-text.ts';
+import { withFewerConnections } from '../convergence/endpoint-connections.ts';
 import { withSlowestNodes } from '../convergence/history.ts';
 import type { Condition, NodeStatus, ServiceTraceStatus, SliceChangeStatus } from '../api/service-trace.ts';
 import { present } from '../lib/present.ts';
@@ -90,6 +91,10 @@ const cuts: readonly Cut[] = [
     cut: eachNode((node) =>
       node.connections === undefined ? node : { ...node, connections: node.connections.slice(0, 10) },
     ),
+  },
+  {
+    what: 'connections past the first 10 of each change of the EndpointSlices',
+    cut: eachChange((change) => withFewerConnections(change, 10)),
   },
   {
     what: 'nodes past the slowest 10 of each change of the EndpointSlices (lag counts all)',

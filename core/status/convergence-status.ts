@@ -9,6 +9,11 @@ import type {
 } from '../api/service-trace.ts';
 import type { DesiredService } from '../api/service.ts';
 import { newArrivals, type Arrival } from '../convergence/arrivals.ts';
+import {
+  endpointConnections,
+  withBoundedConnections,
+  type ConntrackReading,
+} from '../convergence/endpoint-connections.ts';
 import { changeHistory, changeKey } from '../convergence/history.ts';
 import { ruleDelta, type ComparedChain } from '../convergence/rule-delta.ts';
 import type { RuleDelta, RuleObservation } from '../convergence/rule-observation.ts';
@@ -25,7 +30,7 @@ import type { StatusInput } from './input.ts';
 const maxNames = 50;
 
 export function convergenceStatus(
-  input: Pick<StatusInput, 'previous' | 'slices' | 'observations' | 'now' | 'spec'>,
+  input: Pick<StatusInput, 'previous' | 'slices' | 'observations' | 'connections' | 'now' | 'spec'>,
   desired: DesiredService,
   nodes: readonly NodeFacts[],
 ): ConvergenceStatus {
@@ -56,7 +61,7 @@ function networkProgramming(nodes: readonly NodeFacts[]): ConvergenceStatus['net
 }
 
 function changesStatus(
-  { previous, slices, observations = [], now, spec }: Parameters<typeof convergenceStatus>[0],
+  { previous, slices, observations = [], connections: records, now, spec }: Parameters<typeof convergenceStatus>[0],
   desired: DesiredService,
   nodes: readonly NodeFacts[],
 ): Pick<ConvergenceStatus, 'resourceVersion' | 'omittedChanges' | 'changes'> {
@@ -88,19 +93,39 @@ function changesStatus(
   });
   const arrivals = Map.groupBy(newArrivals(former, history.changes), ({ lag }) => lag.node);
   const deltas = deltasOf(arrivals, previous, nodes, observations);
-  const changes = history.changes.map((change, index) => ({
-    ...change,
-    ...present({
-      rules: rulesOf(change, deltas),
-      conntrack: connectionsKept(change, history.changes.slice(index + 1), nodes, now),
-    }),
-  }));
+  const readings = nodes.flatMap(conntrackReadingOf);
+  const changes = history.changes.map((change, index) => {
+    const later = history.changes.slice(index + 1);
+    const { omittedConnections, ...others } = change;
+    const connections = endpointConnections({ change, later, records, readings });
+    return {
+      ...others,
+      ...present({
+        rules: rulesOf(change, deltas),
+        conntrack: connectionsKept(change, later, nodes, now),
+        connections,
+        // All rows are there again where they were worked out again.
+        omittedConnections: connections === change.connections ? omittedConnections : undefined,
+      }),
+    };
+  });
   const dropped = omitted + history.dropped;
   return {
     ...head,
     ...(dropped === 0 ? {} : { omittedChanges: dropped }),
-    ...(changes.length === 0 ? {} : { changes }),
+    ...(changes.length === 0 ? {} : { changes: withBoundedConnections(changes) }),
   };
+}
+
+function conntrackReadingOf({ node, read }: NodeFacts): ConntrackReading[] {
+  if (read?.conntrack === undefined) return [];
+  const entries = read.conntrack.groups.map(({ protocol, replySource, replySourcePort, entries: count }) => ({
+    protocol,
+    address: replySource,
+    port: replySourcePort,
+    entries: count,
+  }));
+  return [{ node, readAt: Date.parse(read.collectedAt), entries }];
 }
 
 function kept(

@@ -4,6 +4,7 @@ import type { ServiceTraceSpec, FindingStatus, ServiceTraceStatus } from '../api
 import type { DesiredService } from '../api/service.ts';
 import type { Bundle } from '../wire/bundle.ts';
 import { present } from '../lib/present.ts';
+import type { ConnectionRecords } from '../convergence/connection-event.ts';
 import type { RuleObservation } from '../convergence/rule-observation.ts';
 import type { SliceHistory } from '../convergence/slice-changes.ts';
 import type { NodeAnswer } from '../wire/node-report.ts';
@@ -34,6 +35,8 @@ export interface StatusInput {
   };
   /** Changes of the nodes' rules since the status before, in any order; readings are in `answers`. */
   readonly observations?: readonly RuleObservation[];
+  /** Events of the Service's connections, as far back as they are kept; absent where nobody follows them. */
+  readonly connections?: ConnectionRecords;
   /** The status before, for the times at which conditions changed. */
   readonly previous: ServiceTraceStatus | undefined;
   /** RFC 3339. */
