@@ -39,6 +39,16 @@ const maxYoungMebibytes = 16;
  * and V8 would begin at a tenth of this and mark everything again at each step to it.
  */
 const firstOldMebibytes = 128;
+/**
+ * For all threads of the process (docs/decisions/142). V8's second optimizing compiler takes more of the processor than a
+ * status gets back by its code, and its first one is left; the helpers of a parallel scavenge spin while they wait for work.
+ */
+const v8Flags = [
+  // No resource limit says it. It is asked for as a heap is made: those that are there already stay as they are.
+  `--initial-old-space-size=${String(firstOldMebibytes)}`,
+  '--no-turbofan',
+  '--no-parallel-scavenge',
+];
 
 interface Job {
   readonly resolve: (status: ServiceTraceStatus) => void;
@@ -59,8 +69,7 @@ export function statusThread(): { readonly judge: Judge; close(): Promise<void> 
     for (const { reject } of failed) reject(new Error(`the thread that works statuses out ended: ${reason}`));
   };
   const start = (): Worker => {
-    // No resource limit says it. It is asked for as a heap is made: those that are there already stay as they are.
-    setFlagsFromString(`--initial-old-space-size=${String(firstOldMebibytes)}`);
+    for (const flag of v8Flags) setFlagsFromString(flag);
     // The bundle has it beside the operator; from a checkout it is run as it is written.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'mjs';
     const started = new Worker(new URL(`./status-worker.${extension}`, import.meta.url), {
