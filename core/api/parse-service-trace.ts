@@ -17,7 +17,7 @@ let validate: ValidateFunction<ServiceTrace> | undefined;
 export function parseServiceTrace(value: unknown): ServiceTrace {
   // Compiled at first use: the plugin's help and completion need no schema.
   validate ??= new Ajv({ strict: false, validateFormats: false }).compile<ServiceTrace>(serviceTraceSchema);
-  if (validate(value)) return value;
+  if (validate(value)) return isNotCollectedYet(value) ? withoutStatus(value) : value;
   const problem = validate.errors?.[0];
   const field = (problem?.instancePath ?? '').slice(1).replaceAll('/', '.');
   const extra = problem?.keyword === 'enum' ? `: ${JSON.stringify(problem.params['allowedValues'])}` : '';
@@ -49,6 +49,15 @@ export function parseServiceTraceToWrite(value: unknown): {
   }
 }
 
-function withoutStatus({ status: _status, ...rest }: { readonly status: unknown }): object {
+/** Whether its status is the default that the API server puts where nobody has written one (the CRD's status.default). */
+function isNotCollectedYet({ status }: ServiceTrace): boolean {
+  return (
+    status?.collectedAt === undefined &&
+    status?.conditions?.length === 1 &&
+    status.conditions[0]?.reason === 'NotCollectedYet'
+  );
+}
+
+function withoutStatus<Value extends { readonly status?: unknown }>({ status: _status, ...rest }: Value): Omit<Value, 'status'> {
   return rest;
 }

@@ -1997,6 +1997,17 @@ export const serviceTraceSchema = {
   "status": {
    "description": "What was found.",
    "type": "object",
+   "default": {
+    "conditions": [
+     {
+      "type": "Ready",
+      "status": "Unknown",
+      "reason": "NotCollectedYet",
+      "message": "no operator has collected this trace yet",
+      "lastTransitionTime": "1970-01-01T00:00:00Z"
+     }
+    ]
+   },
    "properties": {
     "observedGeneration": {
      "description": "The metadata.generation that the status belongs to.",

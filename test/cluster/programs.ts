@@ -68,6 +68,8 @@ const modules: readonly ProgramModule[] = [
 
 /** Not part of the cluster: Prometheus' own checks of alert rules and of metrics, as promtool runs them. */
 const promcheckModule: ProgramModule = { name: 'promcheck', packages: ['.'] };
+/** Nor this: the library by which GitOps tools tell whether an object is reconciled. */
+const kstatusModule: ProgramModule = { name: 'kstatuscheck', packages: ['.'] };
 
 /** Programs that are there after the build, by name, with their full paths. */
 export interface Programs {
@@ -231,8 +233,17 @@ export async function buildPrograms(options: BuildOptions = {}): Promise<Program
 
 /** @returns the full path of promcheck (programs/promcheck/main.go). @throws {Error} as `buildPrograms` */
 export async function buildPromcheck(options: BuildOptions = {}): Promise<string> {
-  const directoryOf = await buildModules([promcheckModule], options);
-  return join(directoryOf(promcheckModule.name), promcheckModule.name);
+  return buildOne(promcheckModule, options);
+}
+
+/** @returns the full path of kstatuscheck (programs/kstatuscheck/main.go). @throws {Error} as `buildPrograms` */
+export async function buildKstatuscheck(options: BuildOptions = {}): Promise<string> {
+  return buildOne(kstatusModule, options);
+}
+
+async function buildOne(module: ProgramModule, options: BuildOptions): Promise<string> {
+  const directoryOf = await buildModules([module], options);
+  return join(directoryOf(module.name), module.name);
 }
 
 /** @returns where the programs of each module are */

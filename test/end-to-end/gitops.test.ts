@@ -1,6 +1,8 @@
 /** A trace that only `kubectl apply -f` made, as Argo CD or Flux would. */
+import { execa } from 'execa';
 import { describe, expect } from 'vitest';
 import { parseServiceTrace } from '../../core/api/parse-service-trace.ts';
+import { buildKstatuscheck } from '../cluster/programs.ts';
 import { eventually } from '../support/eventually.ts';
 import { clusterTest } from '../support/cluster-under-test.ts';
 
@@ -73,6 +75,86 @@ describe('a ServiceTrace from a manifest', () => {
       await kubectl(['delete', 'service', 'auth-servise', '--ignore-not-found']);
       await kubectl(['delete', 'servicetrace', 'by-gitops', '--timeout=30s']);
     }
+  });
+});
+
+describe('a ServiceTrace and the tools that wait for it', () => {
+  clusterTest(
+    'is in progress until its generation is collected, and current then, by kstatus itself',
+    async ({ kubectl }) => {
+      const kstatuscheck = await buildKstatuscheck();
+      /** By kstatus, as the trace is in the API server now. */
+      const now = async (): Promise<string[]> => {
+        const { stdout } = await kubectl(['get', 'servicetrace', 'by-gitops', '-o', 'json']);
+        const checked = await execa(kstatuscheck, { input: `[${stdout}]` });
+        return checked.stdout.split('\t');
+      };
+      const apply = (spec: string): Promise<unknown> => kubectl(['apply', '-f', '-'], { input: manifest(spec) });
+      try {
+        // Nobody collects it: nothing may take it for reconciled.
+        await apply('{ serviceRef: { name: auth-service }, suspend: true }');
+        expect(await now()).toEqual([
+          'ServiceTrace/by-gitops',
+          'InProgress',
+          'no operator has collected this trace yet',
+        ]);
+        await apply('{ serviceRef: { name: auth-service }, suspend: false }');
+        await kubectl(['wait', '--for=condition=Ready', 'servicetrace/by-gitops', '--timeout=60s'], {
+          timeout: 70_000,
+        });
+        expect((await now())[1]).toBe('Current');
+        // Another generation, which is not collected.
+        await apply('{ serviceRef: { name: auth-service }, suspend: true, collect: { dns: false } }');
+        expect((await now())[1]).toBe('InProgress');
+        await apply('{ serviceRef: { name: auth-service }, suspend: false, collect: { dns: false } }');
+        await eventually(async () => {
+          expect((await now())[1]).toBe('Current');
+        }, 60);
+        // It waits for nodes that are not there.
+        await apply('{ serviceRef: { name: auth-service }, nodes: { names: [node-x] } }');
+        await kubectl(['wait', '--for=condition=Ready=False', 'servicetrace/by-gitops', '--timeout=60s'], {
+          timeout: 70_000,
+        });
+        expect(await now()).toMatchObject({ 1: 'InProgress', 2: expect.stringContaining('node-x') });
+      } finally {
+        await kubectl(['delete', 'servicetrace', 'by-gitops', '--timeout=30s']);
+      }
+    },
+    600_000,
+  );
+
+  clusterTest('is checked and completed by a dry run of the server, which leaves nothing', async ({ kubectl }) => {
+    const { stdout } = await kubectl(['apply', '--dry-run=server', '-o', 'json', '-f', '-'], {
+      input: manifest('{ serviceRef: { name: auth-service } }'),
+    });
+    expect(parseServiceTrace(JSON.parse(stdout)).spec).toMatchObject({
+      mode: 'Once',
+      collect: { conntrack: 'Summary' },
+    });
+    const wrong = await kubectl(['apply', '--dry-run=server', '-f', '-'], {
+      input: manifest('{ serviceRef: { name: auth-service }, interval: 5s }'),
+      reject: false,
+    });
+    expect(wrong.stderr).toContain('spec.interval needs spec.mode: Watch');
+    const left = await kubectl(['get', 'servicetrace', 'by-gitops'], { reject: false });
+    expect(left.stderr).toContain('NotFound');
+  });
+
+  clusterTest('is what is in Git, whatever the operator writes', async ({ kubectl }) => {
+    const input = manifest('{ serviceRef: { name: auth-service }, mode: Watch, interval: 2s }');
+    await kubectl(['apply', '--server-side', '-f', '-'], { input });
+    try {
+      await kubectl(['wait', '--for=condition=Ready', 'servicetrace/by-gitops', '--timeout=60s'], { timeout: 70_000 });
+      // Ends with 1 where there is a difference.
+      expect((await kubectl(['diff', '--server-side', '-f', '-'], { input })).stdout).toBe('');
+    } finally {
+      await kubectl(['delete', 'servicetrace', 'by-gitops', '--timeout=30s']);
+    }
+  });
+
+  clusterTest('is explained by kubectl, down to a field of a field', async ({ kubectl }) => {
+    const { stdout } = await kubectl(['explain', 'servicetrace.status.nodes.probe.state']);
+    expect(stdout).toContain('Skipped: no probe can run there');
   });
 });
 
