@@ -58,6 +58,9 @@ function isNotCollectedYet({ status }: ServiceTrace): boolean {
   );
 }
 
-function withoutStatus<Value extends { readonly status?: unknown }>({ status: _status, ...rest }: Value): Omit<Value, 'status'> {
+function withoutStatus<Value extends { readonly status?: unknown }>({
+  status: _status,
+  ...rest
+}: Value): Omit<Value, 'status'> {
   return rest;
 }
