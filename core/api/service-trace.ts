@@ -1673,12 +1673,21 @@ export interface KeptConnectionsStatus {
   goneBy?: string;
 }
 export interface EndpointConnectionsStatus {
+  /**
+   * The node whose conntrack table it is.
+   */
   node: string;
+  /**
+   * TCP, UDP or SCTP.
+   */
   protocol: 'TCP' | 'UDP' | 'SCTP';
   /**
    * Of the endpoint.
    */
   address: string;
+  /**
+   * Of the endpoint.
+   */
   port: number;
   /**
    * New connections that this node sent there after the change.
@@ -4285,9 +4294,11 @@ export const serviceTraceSchema = {
            ],
            "properties": {
             "node": {
+             "description": "The node whose conntrack table it is.",
              "type": "string"
             },
             "protocol": {
+             "description": "TCP, UDP or SCTP.",
              "type": "string",
              "enum": [
               "TCP",
@@ -4300,6 +4311,7 @@ export const serviceTraceSchema = {
              "type": "string"
             },
             "port": {
+             "description": "Of the endpoint.",
              "type": "integer"
             },
             "opened": {
