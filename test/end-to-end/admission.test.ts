@@ -1,6 +1,7 @@
 /** What the operator's token may make in the operator's own namespace: the probe's pod, and nothing else, by the real API server. */
 import type { V1Container, V1Pod, V1PodSpec } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import * as z from 'zod';
 import { probePod } from '../../engine/probe-pod.ts';
 import type { CommandResult } from '../cluster/cluster.ts';
 import { eventually } from '../support/eventually.ts';
@@ -145,6 +146,32 @@ describe("the operator's token in the operator's namespace", () => {
       expect(stderr).toMatch(policy);
     });
   }
+
+  clusterTest('meets the level restricted, with the pod of the operator itself', async ({ kubectl }) => {
+    const deployment = ['-n', 'svctrace-system', 'get', 'deployment', 'svctrace-operator', '-o', 'json'];
+    const { spec } = z
+      .object({ spec: z.object({ template: z.object({ spec: z.looseObject({}) }) }) })
+      .parse(JSON.parse((await kubectl(deployment)).stdout)).spec.template;
+    const name = 'restricted-pods';
+    const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+    await kubectl(['apply', '-f', '-'], {
+      input: JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } }),
+    });
+    try {
+      const inside = async (pod: object): Promise<CommandResult> =>
+        kubectl(['-n', name, 'create', '--dry-run=server', '-f', '-'], {
+          input: JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'operator' }, spec: pod }),
+          reject: false,
+        });
+      const admitted = await inside({ ...spec, serviceAccountName: 'default', serviceAccount: 'default' });
+      expect(admitted.stderr).toBe('');
+      expect(admitted.stdout).toContain('pod/operator created');
+      // And it is this level that looks: a probe does not meet it.
+      expect((await inside(probe().spec ?? {})).stderr).toContain('violates PodSecurity "restricted');
+    } finally {
+      await kubectl(['delete', 'namespace', name, '--wait=false']);
+    }
+  });
 
   clusterTest('makes a privileged probe where the setting says so, and no other privileged pod', async () => {
     await setPrivileged('true');
