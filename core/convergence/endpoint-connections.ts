@@ -38,7 +38,7 @@ type Row = EndpointConnectionsStatus;
 type Target = Pick<ExpectedTargetStatus, 'protocol' | 'address' | 'port'>;
 
 /**
- * The same for the same input, whatever was worked out of it before: counts of what is still known are counted anew. Of what
+ * The same for the same input, whatever was worked out of it before: counts of what is still known are counted again. Of what
  * is no longer known, those of the change stay.
  */
 export function endpointConnections({ change, later, records, readings }: EndpointConnectionsInput): Row[] | undefined {

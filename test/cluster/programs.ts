@@ -68,7 +68,7 @@ const modules: readonly ProgramModule[] = [
 
 /** Not part of the cluster: Prometheus' own checks of alert rules and of metrics, as promtool runs them. */
 const promcheckModule: ProgramModule = { name: 'promcheck', packages: ['.'] };
-/** Nor this: the library by which GitOps tools tell whether an object is reconciled. */
+/** Nor this: the library by which GitOps tools see whether an object is reconciled. */
 const kstatusModule: ProgramModule = { name: 'kstatuscheck', packages: ['.'] };
 
 /** Programs that are there after the build, by name, with their full paths. */

@@ -70,15 +70,15 @@ it('harms its own row alone', () => {
       (alterations) => {
         const lines = records.flatMap((record, index) => {
           const own = alterations.filter((alteration) => alteration.record === index);
-          const said = own.reduce<unknown>((each, { place, lie, number }) => altered(each, place, lie, number), record);
-          return Array.from({ length: own[0]?.times ?? 1 }, () => JSON.stringify(said));
+          const alteredRecord = own.reduce<unknown>((each, { place, lie, number }) => altered(each, place, lie, number), record);
+          return Array.from({ length: own[0]?.times ?? 1 }, () => JSON.stringify(alteredRecord));
         });
         try {
           const report = parseNodeReport(lines.join('\n'));
           taken += 1;
           expect(others(statusWith({ node: liar, report, collectedAt: recorded.recordedAt }))).toEqual(honest);
         } catch (error) {
-          // What is no record is refused with its line, and the node did not answer.
+          // A line that does not parse is refused, and the node did not answer.
           if (!(error instanceof NodeReportError)) throw error;
         }
       },
