@@ -70,7 +70,10 @@ it('harms its own row alone', () => {
       (alterations) => {
         const lines = records.flatMap((record, index) => {
           const own = alterations.filter((alteration) => alteration.record === index);
-          const alteredRecord = own.reduce<unknown>((each, { place, lie, number }) => altered(each, place, lie, number), record);
+          const alteredRecord = own.reduce<unknown>(
+            (each, { place, lie, number }) => altered(each, place, lie, number),
+            record,
+          );
           return Array.from({ length: own[0]?.times ?? 1 }, () => JSON.stringify(alteredRecord));
         });
         try {
