@@ -24,6 +24,7 @@ const rooms = [
   'core/evaluate',
   'core/program',
   'core/convergence',
+  'core/rollout',
   'core/diagnose/checks',
   'core/diagnose/findings',
   'core/diagnose',

@@ -50,6 +50,8 @@ async function run(request: Request, io: Io): Promise<number> {
       return (await import('./commands/dns.ts')).runDns(request, io);
     case 'logs':
       return (await import('./commands/logs.ts')).runLogs(request, io);
+    case 'rollout':
+      return (await import('./commands/rollout.ts')).runRollout(request, io);
     case 'capture':
       return (await import('./commands/capture.ts')).runCapture(request, io);
     case 'findings':

@@ -27,6 +27,7 @@ import {
   readLogsRequest,
   readRecordRequest,
   readReportRequest,
+  readRolloutRequest,
   readSimulateRequest,
   readStatusRequest,
   readTraceRequest,
@@ -39,13 +40,15 @@ import type { Request } from './request.ts';
 export type Parsed =
   { readonly kind: 'request'; readonly request: Request } | { readonly kind: 'help'; readonly text: string };
 
-const readers: { readonly [Name in CommandName]: (values: Values) => Request } = {
+/** Given also the words behind `--`. */
+const readers: { readonly [Name in CommandName]: (values: Values, run: readonly string[]) => Request } = {
   trace: readTraceRequest,
   explain: readExplainRequest,
   diagram: readDiagramRequest,
   report: readReportRequest,
   dns: readDnsRequest,
   logs: readLogsRequest,
+  rollout: readRolloutRequest,
   capture: readCaptureRequest,
   simulate: readSimulateRequest,
   record: readRecordRequest,
@@ -67,11 +70,13 @@ const implied: ReadonlyMap<string, string> = new Map(
 );
 
 /** @throws UsageError */
-export async function parseCommandLine(args: readonly string[], columns: number): Promise<Parsed> {
-  const [first, ...rest] = args;
+export async function parseCommandLine(given: readonly string[], columns: number): Promise<Parsed> {
+  const [first, ...rest] = given;
   // What follows __complete are the words that the user types: they are not flags of this command.
   if (first === '__complete')
     return { kind: 'request', request: { command: '__complete', words: rest, ...readCommon({}) } };
+  const dashes = given.indexOf('--');
+  const [args, run] = dashes === -1 ? [given, []] : [given.slice(0, dashes), given.slice(dashes + 1)];
   let request: Request | undefined;
   let help = '';
   const use =
@@ -80,7 +85,14 @@ export async function parseCommandLine(args: readonly string[], columns: number)
       const values = Object.fromEntries(Object.entries(all));
       checkKnown(name, values, args);
       checkCombinations(name, givenOf(name, values));
-      request = readers[name](values);
+      const { takesCommand }: Command = commands[name];
+      if (dashes !== -1 && takesCommand !== true)
+        throw new UsageError(
+          `Nothing stands behind -- here: a command is run by kubectl svctrace rollout SERVICE -- COMMAND alone.`,
+        );
+      if (dashes !== -1 && run.length === 0)
+        throw new UsageError('Which command? Write it behind --, such as -- kubectl rollout restart deploy/auth.');
+      request = readers[name](values, run);
     };
   const root = yargs()
     .scriptName('kubectl svctrace')
@@ -110,11 +122,18 @@ export async function parseCommandLine(args: readonly string[], columns: number)
       throw new UsageError(message ?? error?.message ?? 'The command line is not understood.');
     });
   for (const name of commandNames) {
-    const { describe, usage: line, word }: Command = commands[name];
+    const { describe, usage: line, word, examples = [], exitStatus }: Command = commands[name];
     root.command(
       word === undefined ? name : `${name} [${word.name}]`,
       describe,
-      (command) => withFlags(command.usage(usage(line)), name),
+      (command) =>
+        withFlags(
+          examples.reduce(
+            (before, [example, does]) => before.example(`kubectl svctrace ${example}`, does),
+            command.usage(usage(line)).epilogue(exitStatus ?? ''),
+          ),
+          name,
+        ),
       use(name),
     );
   }

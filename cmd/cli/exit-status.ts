@@ -1,5 +1,6 @@
 /** The one place that decides the exit status (docs: README, "Exit status"); it is the same for every output format. */
 import { ChainLoopError } from '../../core/evaluate/walk.ts';
+import type { RolloutResult } from '../../core/rollout/result.ts';
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import { ClusterError, InterruptedError, NotFoundError, UsageError } from './errors.ts';
 
@@ -17,6 +18,11 @@ export function exitStatusOfTrace({ status }: ServiceTrace, failOn: FailOn): num
   const nodes = status?.nodes;
   if (nodes === undefined || nodes.some(({ probe }) => probe.state !== 'Collected')) return exitStatus.partial;
   return exitStatus.ok;
+}
+
+/** That a connection was at risk is proven, whatever else is not known; a command that failed makes it partial. */
+export function exitStatusOfRollout({ verdict }: Pick<RolloutResult, 'verdict'>): number {
+  return { noneAtRisk: exitStatus.ok, someAtRisk: exitStatus.findings, partial: exitStatus.partial }[verdict];
 }
 
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGPIPE: 13, SIGTERM: 15 } as const;

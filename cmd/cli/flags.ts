@@ -9,6 +9,7 @@ import {
   diagramFormats,
   outputFormats,
   pictureFormats,
+  rolloutFormats,
   severities,
   shells,
   tableFormats,
@@ -66,6 +67,12 @@ export interface Command {
     readonly names?: Listed;
   };
   readonly flags: Flags;
+  /** Command lines as they are typed, each with what it does. */
+  readonly examples?: readonly (readonly [line: string, does: string])[];
+  /** At the end of its help: what the exit status means, where it is not what it means elsewhere. */
+  readonly exitStatus?: string;
+  /** It takes a command of the user's behind `--`. */
+  readonly takesCommand?: true;
 }
 
 type Relations = Pick<Flag, 'conflicts' | 'needs'>;
@@ -145,6 +152,9 @@ const ofServiceNow: Relations = {
   ...notOfBundle,
   needs: { flag: 'service', why: 'its nodes alone are asked' },
 };
+
+const ofStandalone: Relations = { needs: { flag: 'standalone', why: 'the operator has its own' } };
+const standalone = bool('Without the operator: collect in this process, with your own rights');
 
 const eachIsOrigin = 'each says where the trace comes from';
 /** Of what a trace that is there already, or was recorded, was collected with. */
@@ -226,8 +236,8 @@ export const commands = {
           { with: ['trace', 'bundle'], why: 'that says which Service is meant' },
         ],
       }),
-      standalone: bool('Without the operator: collect in this process, with your own rights'),
-      ...probes({ needs: { flag: 'standalone', why: 'the operator has its own' } }),
+      standalone,
+      ...probes(ofStandalone),
       keep: bool('Leave the ServiceTrace in the cluster', {
         conflicts: [{ with: ['trace', 'bundle', 'standalone'], why: 'no ServiceTrace is created that could be kept' }],
       }),
@@ -342,6 +352,32 @@ export const commands = {
       ),
       'kube-proxy': bool("The logs of the nodes' kube-proxies; > marks the lines that concern the Service"),
       node: nodes('Of pods on this node only'),
+    },
+  },
+  rollout: {
+    usage: 'rollout SERVICE [flags] [-- COMMAND]',
+    describe:
+      'Run a command, follow the Service until every node has its changes, and say which connections were at risk',
+    word: service,
+    takesCommand: true,
+    exitStatus:
+      'Exit status: 0 none at risk; 1 some at risk; 2 usage, or the command cannot be started;\n3 cluster not reachable or forbidden; 4 Service not found; 5 partial: something is not known, or the command failed',
+    examples: [
+      ['rollout auth-service -- kubectl rollout restart deploy/auth', 'Restart a Deployment, and say what that risked'],
+      [
+        'rollout auth-service -o junit -- helm upgrade auth ./chart > rollout.xml',
+        'In CI: a JUnit report, and the exit status',
+      ],
+      ['rollout auth-service -o json -- kubectl apply -f auth.yaml', 'Each endpoint, node and time as JSON'],
+      ['rollout auth-service', 'Follow a rollout that runs already, until no more changes come'],
+    ],
+    flags: {
+      output: choice('Output', rolloutFormats, { ...output, shown: 'table' }),
+      node: nodes('Ask this node only: no other node is judged'),
+      settle: value('It is over when no change has come for so long, and every node has all', { shown: '10s' }),
+      timeout: value('How long to follow after the command has ended; 0 for no limit', { shown: '10m' }),
+      standalone,
+      ...probes(ofStandalone),
     },
   },
   capture: {

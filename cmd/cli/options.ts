@@ -20,8 +20,10 @@ import {
   type InstallRequest,
   type LogsRequest,
   outputFormats,
+  rolloutFormats,
   type RecordRequest,
   type ReportRequest,
+  type RolloutRequest,
   type ServiceOrigin,
   severities,
   shells,
@@ -282,6 +284,26 @@ function count(values: Values, name: string, fallback: number): number {
   if (value === undefined) return fallback;
   if (!/^-?\d{1,9}$/.test(value)) throw new UsageError(`--${name} "${value}" must be a number, such as 100.`);
   return Number(value);
+}
+
+/** @param run what stands behind `--` */
+export function readRolloutRequest(values: Values, run: readonly string[]): RolloutRequest {
+  const service = text(values, 'service');
+  if (service === undefined) throw new UsageError('Which Service? Write kubectl svctrace rollout SERVICE -- COMMAND.');
+  checkServiceName(service);
+  return {
+    command: 'rollout',
+    ...readCommon(values),
+    service,
+    origin: flag(values, 'standalone')
+      ? { kind: 'standalone', ...readProbe(values) }
+      : { kind: 'operator', keep: false },
+    nodes: list(values, 'node'),
+    run,
+    timeoutMilliseconds: duration(values, 'timeout', '10m'),
+    settleMilliseconds: duration(values, 'settle', '10s'),
+    output: choice(values, 'output', rolloutFormats, 'table'),
+  };
 }
 
 export function readFindingsRequest(values: Values): FindingsRequest {

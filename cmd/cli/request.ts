@@ -11,6 +11,7 @@ export type OutputFormat = (typeof outputFormats)[number];
 /** Of what is printed in sentences, and of what is printed in rows. */
 export const textFormats = ['text', 'json', 'yaml'] as const;
 export const tableFormats = ['table', 'json', 'yaml'] as const;
+export const rolloutFormats = ['table', 'wide', 'json', 'yaml', 'junit'] as const;
 export const diagramFormats = ['text', ...pictureFormats] as const;
 
 /** As they are typed; the words of a trace's spec are options.ts's. */
@@ -246,6 +247,22 @@ export interface CaptureRequest extends CommonRequest {
   readonly probeImage: string;
 }
 
+/** A change of a Service's endpoints, followed until every node has it. */
+export interface RolloutRequest extends CommonRequest {
+  readonly command: 'rollout';
+  readonly service: string;
+  readonly origin: Extract<TraceOrigin, { readonly kind: 'operator' | 'standalone' }>;
+  /** Empty: all. */
+  readonly nodes: readonly string[];
+  /** The command and its arguments; empty where a rollout is followed that runs already. */
+  readonly run: readonly string[];
+  /** How long it is followed after the command has ended; 0 for ever. */
+  readonly timeoutMilliseconds: number;
+  /** So long, no more change comes. */
+  readonly settleMilliseconds: number;
+  readonly output: (typeof rolloutFormats)[number];
+}
+
 /** The catalogue of findings, or one of its entries. */
 export interface FindingsRequest extends CommonRequest {
   readonly command: 'findings';
@@ -282,6 +299,7 @@ export type Request =
   | CaptureRequest
   | DnsRequest
   | LogsRequest
+  | RolloutRequest
   | FindingsRequest
   | VersionRequest
   | CompletionRequest

@@ -9,6 +9,7 @@ import { readCrd, readOperator, type CrdState, type OperatorDeployment } from '.
 import { loadKubeConfig, type PluginKubeConfig } from './kube-config.ts';
 import { listLogPods, readLog, watchLogPods, type LogPod, type LogPodList, type LogQuery } from './log-pods.ts';
 import { applyManifest, discoveredPaths, hasManifest, removeManifest, type Manifest } from './manifests.ts';
+import { listOwnedPods, watchOwnedPods, type OwnedPod, type OwnedPodList, type OwnerName } from './rollout-pods.ts';
 import {
   hasService,
   listNamespaces,
@@ -29,6 +30,7 @@ import {
   type NewTrace,
   type WatchEvent,
 } from './traces.ts';
+import { readWorkload, type Workload } from './workloads.ts';
 
 export interface ClusterClient {
   /** Address of the API server. */
@@ -57,6 +59,16 @@ export interface ClusterClient {
   ): Promise<void>;
   /** Calls back for each line, with its time in front. @throws ApiError with code 400 where the container has no such log */
   readLog(query: LogQuery, onLine: (line: string) => void, signal: AbortSignal): Promise<void>;
+  /** That the selector matches, with their termination and their owners. */
+  listOwnedPods(namespace: string, selector: string): Promise<OwnedPodList>;
+  /** Ends when the server ends the watch. @throws ApiError with code 410 where the version is too old */
+  watchOwnedPods(
+    query: { readonly namespace: string; readonly selector: string; readonly resourceVersion: string },
+    onPod: (pod: OwnedPod, isThere: boolean) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** The workload that rolls the owner's pods out; undefined where there is none, or it may not be read. */
+  readWorkload(namespace: string, owner: OwnerName): Promise<Workload | undefined>;
   createTrace(trace: NewTrace): Promise<ServiceTrace>;
   readTrace(namespace: string, name: string): Promise<ServiceTrace>;
   listTraces(namespace: string | undefined): Promise<ServiceTrace[]>;
@@ -109,6 +121,9 @@ function createClient(api: Api, kubeConfig: PluginKubeConfig): ClusterClient {
     watchLogPods: (namespace, selector, resourceVersion, onPod, signal) =>
       watchLogPods(api, namespace, selector, resourceVersion, onPod, signal),
     readLog: (query, onLine, signal) => readLog(api, query, onLine, signal),
+    listOwnedPods: (namespace, selector) => listOwnedPods(api, namespace, selector),
+    watchOwnedPods: (query, onPod, signal) => watchOwnedPods(api, query, onPod, signal),
+    readWorkload: (namespace, owner) => readWorkload(api, namespace, owner),
     createTrace: (trace) => createTrace(api, trace),
     readTrace: (namespace, name) => readTrace(api, namespace, name),
     listTraces: (namespace) => listTraces(api, namespace),

@@ -63,6 +63,8 @@ export async function complete(
     if (names === 'findings') return (await import('../../core/diagnose/catalogue.ts')).catalogue.map(({ id }) => id);
     return askCluster(before, names);
   };
+  // Behind it stands a command of another program.
+  if (before.includes('--')) return result([], '', directives.files);
   const positionals = positionalsOf(before);
   const [first] = positionals;
   const named = commandNames.find((name) => name === first);

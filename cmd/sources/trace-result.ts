@@ -37,8 +37,8 @@ export async function resultOf(
   return { trace, isTimedOut };
 }
 
-/** The trace itself may be the one that reports that the Service is not there. */
-function throwWhereNothingIsThere({ status, metadata, spec }: ServiceTrace): void {
+/** The trace itself may be the one that reports that the Service is not there. @throws NotFoundError, UsageError */
+export function throwWhereNothingIsThere({ status, metadata, spec }: ServiceTrace): void {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready?.status !== 'False') return;
   if (ready.reason === 'ServiceNotFound') {

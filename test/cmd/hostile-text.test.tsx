@@ -27,8 +27,9 @@ import { printTrace } from '../../cmd/printers/print.ts';
 import { ownText, visible, visibleText } from '../../core/lib/visible.ts';
 import { createProgress } from '../../cmd/cli/progress.ts';
 import { partialText, waitingText } from '../../cmd/sources/event-text.ts';
+import { runRollout } from '../../cmd/commands/rollout.ts';
 import { runReport } from '../../cmd/commands/report.ts';
-import { outputFormats, viewNames, type OutputFormat, type Request } from '../../cmd/cli/request.ts';
+import { outputFormats, rolloutFormats, viewNames, type OutputFormat, type Request } from '../../cmd/cli/request.ts';
 import { runSimulate } from '../../cmd/commands/simulate.ts';
 import type { TraceEvent } from '../../cmd/sources/source.ts';
 import type { LogEvent } from '../../cmd/logs/event.ts';
@@ -43,6 +44,7 @@ import { serviceTraceSchema, type ServiceTrace } from '../../core/api/service-tr
 import { flagsFor, sendJson, startApiServer, type ApiServer, allowAll } from '../support/api-server.ts';
 import { fakeCluster } from '../support/fake-cluster.ts';
 import { fixture } from '../support/drifted-bundle.ts';
+import { arrived, change, pending, pod, serving } from '../support/rollout-changes.ts';
 import { disagreeingTrace, exampleTrace } from '../support/example-trace.ts';
 import fc from 'fast-check';
 
@@ -341,6 +343,57 @@ async function logsOf(...words: string[]): Promise<Captured> {
   );
 }
 
+/** Of a Service whose endpoints, pods and nodes have such names, which the trace shows once the command has run. */
+async function rolloutOf(format: (typeof rolloutFormats)[number], io: Captured): Promise<void> {
+  const { status = {} } = exampleTrace;
+  const nodes = (status.nodes ?? []).map((node) => ({ ...node, name: `node${all}` }));
+  const convergence = { convergedNodes: 1, totalNodes: 3, resourceVersion: '100' };
+  const changes = [
+    change({
+      version: 101,
+      earliest: 1000,
+      address: `10.0.0.1${all}`,
+      pod: `pod${all}`,
+      was: serving,
+      present: false,
+      nodes: [arrived(`node${all}`, 100), pending(`node-b${all}`)],
+    }),
+    change({
+      version: 102,
+      earliest: 2000,
+      address: `10.0.0.2${all}`,
+      pod: `new${all}`,
+      is: serving,
+      present: true,
+      nodes: [arrived(`node${all}`, 100)],
+    }),
+  ];
+  const cluster = fakeCluster({
+    readWorkload: async () => ({ name: `deployment/${all}`, state: { kind: 'failed', reason: all } }),
+    listOwnedPods: async () => ({
+      pods: [{ ...pod('auth-1', '10.0.0.1'), uid: '1', owner: { kind: `Kind${all}`, name: `owner${all}` } }],
+      resourceVersion: '1',
+    }),
+    onCreated: (name, { writeStatus }) => {
+      setImmediate(() => {
+        writeStatus(name, { ...status, convergence });
+      });
+    },
+  });
+  await runRollout(
+    await requestOf('rollout', 'auth-service', '--settle', '0', '--timeout', '1ms', '-o', format, '--', 'run', all),
+    io,
+    {
+      connectTo: () => cluster.client,
+      run: async () => {
+        const [{ metadata } = exampleTrace] = cluster.traces;
+        cluster.writeStatus(metadata.name ?? '', { ...status, nodes, convergence: { ...convergence, changes } });
+        return { exitCode: 3 };
+      },
+    },
+  );
+}
+
 /** The others: what each can show of others' texts. */
 const others = {
   logs: async () => logsOf(),
@@ -352,6 +405,10 @@ const others = {
         readOperator: async () => ({ image: `image${all}`, availableReplicas: 0, message: `message${all}` }),
       });
       await runStatus(await requestOf('status'), io, client);
+    }),
+  rollout: async () =>
+    outputOf(async (io) => {
+      for (const format of rolloutFormats) await rolloutOf(format, io);
     }),
   findings: async () => outputOf(async (io) => runFindings(await requestOf('findings'), io)),
   version: async () => outputOf(async (io) => runVersion(await requestOf('version'), io)),

@@ -65,6 +65,9 @@ export function fakeCluster({
       listLogPods: async () => ({ pods: [], resourceVersion: '1' }),
       watchLogPods: async () => undefined,
       readLog: async () => undefined,
+      listOwnedPods: async () => ({ pods: [], resourceVersion: '1' }),
+      watchOwnedPods: async () => undefined,
+      readWorkload: async () => undefined,
       async createTrace({ namespace, generateName, annotations, spec }) {
         const name = `${generateName}${traces.length + 1}`;
         const trace: ServiceTrace = {

@@ -301,7 +301,7 @@ const refused: [string, string][] = [
   ],
   [
     'explian auth-service',
-    'There is no command "explian"; the commands are trace, explain, diagram, report, dns, logs, capture, record, simulate, findings, install, uninstall, status, version, completion. A Service is traced with kubectl svctrace SERVICE.',
+    'There is no command "explian"; the commands are trace, explain, diagram, report, dns, logs, rollout, capture, record, simulate, findings, install, uninstall, status, version, completion. A Service is traced with kubectl svctrace SERVICE.',
   ],
   ['explain', 'Which Service? Write kubectl svctrace explain SERVICE, or --bundle FILE for a recorded trace.'],
   [

@@ -98,6 +98,7 @@ const examples: Readonly<Record<string, string>> = {
   'node-ip': '10.0.0.3',
   timeout: '30s',
   since: '10m',
+  settle: '5s',
   tail: '5',
   duration: '10s',
   'max-bytes': '1M',
