@@ -66,7 +66,8 @@ function visitedChains(walks: readonly WalkResult[]): Map<string, Step> {
       const by = visited.has(step.chain) ? undefined : entering.get(step.chain);
       if (by !== undefined) visited.set(step.chain, by);
       const next = chainEntered(step);
-      if (next !== undefined) entering.set(next, step);
+      // Both walks come to the same thousands of chains.
+      if (next !== undefined && !visited.has(next)) entering.set(next, step);
     }
   }
   return visited;

@@ -38,12 +38,7 @@ export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): Nod
     hairpin({ address, by }) {
       const rules = by === undefined || kindOf(by.chain) !== 'endpoint' ? undefined : chain(by.chain);
       if (by === undefined || rules === undefined) return undefined;
-      const marking = rules.find(
-        ({ sources, chains }) =>
-          chains.includes('KUBE-MARK-MASQ') &&
-          sources?.negated === false &&
-          sources.prefixes.some((prefix) => isHost(prefix, address)),
-      );
+      const marking = markedHosts(rules).find(({ hosts }) => hosts.some((host) => isSameAddress(host, address)))?.rule;
       return marking === undefined
         ? { value: false }
         : { value: true, by: { table: by.table, chain: by.chain, rule: marking.text } };
@@ -57,8 +52,22 @@ const summariesOf = oncePer((rules: readonly IptablesRule[]): readonly RuleSumma
   rules.map((rule) => summarizeIptablesRule(rule, iptablesRuleText)),
 );
 
-/** Whether a prefix is the address alone, `10.0.0.1/32`. */
-function isHost(prefix: string, address: string): boolean {
-  const [network = '', length] = prefix.split('/');
-  return (length === undefined || length === '32' || length === '128') && isSameAddress(network, address);
+/** The rules that mark the packets of single addresses for masquerade, each with these addresses: those of an endpoint's chain, its own. */
+const markedHosts = oncePer(
+  (rules: readonly RuleSummary[]): readonly { readonly rule: RuleSummary; readonly hosts: readonly string[] }[] =>
+    rules.flatMap((rule) => {
+      if (!rule.chains.includes('KUBE-MARK-MASQ')) return none;
+      const { sources } = rule;
+      return sources?.negated === false ? { rule, hosts: sources.prefixes.flatMap(hostOf) } : none;
+    }),
+);
+
+const none: readonly never[] = [];
+
+/** The address of a prefix that is an address alone, `10.0.0.1/32`. */
+function hostOf(prefix: string): string | readonly never[] {
+  const slash = prefix.indexOf('/');
+  if (slash < 0) return prefix;
+  const length = prefix.slice(slash + 1);
+  return length === '32' || length === '128' ? prefix.slice(0, slash) : none;
 }

@@ -219,8 +219,8 @@ function withoutEntries(node: NodeStatus): NodeStatus {
   return { ...node, conntrack: { ...rest, omitted: (rest.omitted ?? 0) + entries.length } };
 }
 
-/** So deep, the parts of a status are counted one by one, so that counting can stop within a long list; deeper ones are small. */
-const countedDepth = 5;
+/** So deep, what was counted is remembered; deeper parts of a status are small, and their lists are remembered. */
+const rememberedDepth = 5;
 
 const encoder = new TextEncoder();
 /** Values are never changed, and cuts leave most of them as they were: what was counted to its end is counted once. */
@@ -231,15 +231,10 @@ const counted = cellPer<object, number>();
  * @param most of more than these, it is some number above them
  */
 function bytesOf(value: unknown, most: number, depth = 0): number {
-  if (typeof value === 'number' || typeof value === 'boolean') return String(value).length;
-  if (typeof value !== 'object' || value === null) return encoder.encode(JSON.stringify(value)).length;
-  const cell = counted(value);
-  if (cell.value !== undefined) return cell.value;
-  if (depth > countedDepth) {
-    const bytes = encoder.encode(JSON.stringify(value)).length;
-    cell.value = bytes;
-    return bytes;
-  }
+  if (typeof value === 'string') return bytesOfText(value);
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value).length;
+  const cell = depth > rememberedDepth ? undefined : counted(value);
+  if (cell?.value !== undefined) return cell.value;
   let bytes = 1;
   let parts = 0;
   if (Array.isArray(value))
@@ -249,13 +244,29 @@ function bytesOf(value: unknown, most: number, depth = 0): number {
       if (bytes > most) return bytes;
     }
   else
-    for (const [key, each] of Object.entries(value)) {
+    for (const key in value) {
+      const each = (value as Readonly<Record<string, unknown>>)[key];
       if (each === undefined) continue;
-      bytes += bytesOf(key, most) + bytesOf(each, most - bytes, depth + 1) + 2;
+      bytes += bytesOfText(key) + bytesOf(each, most - bytes, depth + 1) + 2;
       parts += 1;
       if (bytes > most) return bytes;
     }
   if (parts === 0) bytes += 1;
-  cell.value = bytes;
+  if (cell !== undefined) cell.value = bytes;
   return bytes;
 }
+
+/** Nearly every text is of characters that JSON and UTF-8 write as one byte: no copy of it is made to see its length. */
+function bytesOfText(text: string): number {
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code < firstPlain || code > lastPlain || code === quotationMark || code === backslash)
+      return encoder.encode(JSON.stringify(text)).length;
+  }
+  return text.length + 2;
+}
+
+const firstPlain = 0x20;
+const lastPlain = 0x7e;
+const quotationMark = 0x22;
+const backslash = 0x5c;

@@ -44,6 +44,43 @@ it('of 5,000 nodes that are not there is one that the API server takes, and says
   expect(ready?.message.length).toBeLessThanOrEqual(maxMessageLength);
 });
 
+it('counts the bytes of UTF-8 JSON to the last one, whatever its texts are made of', () => {
+  const most = 500 * 1024;
+  const of = (texts: readonly string[], fill: number): ServiceTraceStatus => ({
+    collectedAt: now,
+    similarServices: [...texts, 'n'.repeat(fill)],
+    nodes: [
+      {
+        name: 'a',
+        probe: { state: 'Collected' },
+        proxyMode: 'iptables',
+        ports: [],
+        conntrack: {
+          matched: 1,
+          unreplied: 0,
+          states: {},
+          entries: [
+            {
+              protocol: 'TCP',
+              original: { source: '10.0.0.1', sourcePort: 1, destination: '10.0.0.2', destinationPort: 2 },
+              reply: { source: '10.0.0.2', sourcePort: 2, destination: '10.0.0.1', destinationPort: 1 },
+            },
+          ],
+        },
+      },
+    ],
+    truncated: [],
+  });
+  fc.assert(
+    fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 20 }), { maxLength: 20 }), (texts) => {
+      const rest = Buffer.byteLength(JSON.stringify(of(texts, 0)));
+      expect(boundStatus(of(texts, most - rest)).truncated).toEqual([]);
+      expect(boundStatus(of(texts, most - rest + 1)).truncated?.[0]).toMatch(/^conntrack entries/);
+    }),
+    { numRuns: 30 },
+  );
+});
+
 it('names what was cut, and nothing that is not there', () => {
   const { truncated = [] } = build(unknownNodes(5000));
   expect(truncated).toContain('nodes past the first 500');
