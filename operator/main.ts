@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
 import { parseCountOrPercent } from '../core/lib/count-or-percent.ts';
+import { goDuration } from '../core/lib/go-duration.ts';
 import { conntrackDetails } from '../core/status/conntrack-limit.ts';
 import { endOnFault } from './end-on-fault.ts';
 import { kubernetesLease } from './kubernetes-lease.ts';
@@ -46,6 +47,15 @@ const environmentSchema = z.object({
       return z.NEVER;
     }),
   MAX_WATCHES_PER_NAMESPACE: z.coerce.number({ error: 'must be a number of traces' }).int().min(0).default(50),
+  MIN_INTERVAL: z
+    .string()
+    .default('1s')
+    .transform((text, context) => {
+      const milliseconds = goDuration(text);
+      if (milliseconds !== undefined && milliseconds >= 0) return milliseconds;
+      context.addIssue({ code: 'custom', message: 'must be a duration, such as 10s or 1m' });
+      return z.NEVER;
+    }),
   TRACE_CONNTRACK_LIMIT: z
     .enum(conntrackDetails, { error: `must be one of ${conntrackDetails.join(', ')}` })
     .default('Entries'),
@@ -155,6 +165,7 @@ async function main(env: Environment, logger: Logger): Promise<void> {
     operator = new ServiceTraceOperator(engine, logger, {
       ...observed,
       maxWatchesPerNamespace: env.MAX_WATCHES_PER_NAMESPACE,
+      minIntervalMilliseconds: env.MIN_INTERVAL,
       identity,
       ...(leadership === undefined
         ? {}

@@ -50,6 +50,8 @@ export interface ReconcileDeps {
   /** Undefined where the trace may be watched; else how many of its namespace are, as many as may be. */
   readonly watchesBefore: (key: string) => number | undefined;
   readonly schedule: WatchSchedule;
+  /** The shortest interval that the cluster's owner admits; a trace that asks for a shorter one has this. Absent: any. */
+  readonly minIntervalMilliseconds?: number;
   /** Called when the collection only waits for nodes that take long. */
   readonly onHeldUp?: () => void;
   /** Ends the collection: nothing is written after that. */
@@ -101,7 +103,7 @@ export async function reconcile(key: string, deps: ReconcileDeps): Promise<{ aga
     const isSyncing =
       status.conditions?.some(({ type, reason }) => type === 'Converged' && reason === 'Syncing') === true;
     if (isRefused(status)) return { again: Math.min(retryAfter(status, now()), untilExpiry) };
-    return { again: Math.min(isSyncing ? syncingMilliseconds : Infinity, intervalOf(trace), untilExpiry) };
+    return { again: Math.min(isSyncing ? syncingMilliseconds : Infinity, intervalOf(trace, deps), untilExpiry) };
   }
   if (readyOf(status) === 'True') return finished(key, { ...trace, status }, deps);
   return { again: Math.min(retryAfter(status, now()), untilExpiry) };
@@ -130,7 +132,7 @@ async function collect(
       ...(trace.spec.mode === 'Watch'
         ? {
             watch: {
-              intervalMilliseconds: intervalOf(trace),
+              intervalMilliseconds: intervalOf(trace, deps),
               isViewed: trace.metadata.annotations?.[expiresAnnotation] !== undefined,
             },
           }
@@ -209,15 +211,16 @@ function withSchedule(
   key: string,
   trace: ServiceTrace,
   status: ServiceTraceStatus,
-  { schedule, now }: ReconcileDeps,
+  { schedule, now, minIntervalMilliseconds }: ReconcileDeps,
 ): ServiceTraceStatus {
   if (trace.spec.mode !== 'Watch') return status;
-  const interval = intervalOf(trace);
+  const interval = intervalOf(trace, { minIntervalMilliseconds });
+  const isRaised = interval > intervalOf(trace, {});
   const times = Math.floor(schedule.done(key, interval));
   // In powers of two, so that the status does not change each time.
   const behind = times < 2 ? undefined : 2 ** Math.floor(Math.log2(times));
   const before = trace.status?.conditions?.find(({ type }) => type === 'OnSchedule');
-  const value = behind === undefined ? 'True' : 'False';
+  const value = behind === undefined && !isRaised ? 'True' : 'False';
   return {
     ...status,
     conditions: [
@@ -225,10 +228,12 @@ function withSchedule(
       {
         type: 'OnSchedule',
         status: value,
-        reason: behind === undefined ? 'AtInterval' : 'FellBehind',
+        reason: behind !== undefined ? 'FellBehind' : isRaised ? 'IntervalTooShort' : 'AtInterval',
         message:
           behind === undefined
-            ? 'results come at their interval'
+            ? isRaised
+              ? `results come every ${String(interval / 1000)} s, the shortest interval that the operator's MIN_INTERVAL admits`
+              : 'results come at their interval'
             : `results are at least ${String(behind)} times as far apart as the interval of ${String(interval / 1000)} s: the operator has more to do than it can, or a node is slow`,
         lastTransitionTime: before?.status === value ? before.lastTransitionTime : new Date(now()).toISOString(),
         ...(status.observedGeneration === undefined ? {} : { observedGeneration: status.observedGeneration }),
@@ -336,9 +341,12 @@ function readyOf(status: NonNullable<TraceState['status']>): string | undefined 
   return status.conditions?.find(({ type }) => type === 'Ready')?.status;
 }
 
-/** spec.interval in milliseconds; the CRD admits only Go durations of h, m, s and ms. */
-export function intervalOf({ spec }: ServiceTrace): number {
-  return goDuration(spec.interval ?? '') ?? defaultIntervalMilliseconds;
+/** spec.interval in milliseconds, or the shortest that is admitted; the CRD admits only Go durations of h, m, s and ms. */
+export function intervalOf(
+  { spec }: ServiceTrace,
+  { minIntervalMilliseconds = 0 }: { readonly minIntervalMilliseconds?: number | undefined },
+): number {
+  return Math.max(goDuration(spec.interval ?? '') ?? defaultIntervalMilliseconds, minIntervalMilliseconds);
 }
 
 /** Ends early where it is aborted, and keeps no process alive. */

@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { newArrivals } from '../core/convergence/arrivals.ts';
 import { catalogue } from '../core/diagnose/catalogue.ts';
 import { plural } from '../core/lib/plural.ts';
+import { present } from '../core/lib/present.ts';
 import {
   serviceTraceGroup,
   serviceTracePlural,
@@ -98,6 +99,8 @@ const behindMilliseconds = 30_000;
 export interface ServiceTraceOperatorOptions {
   /** Traces of mode Watch of one namespace that are collected. */
   readonly maxWatchesPerNamespace: number;
+  /** The shortest interval of a trace of mode Watch; a trace that asks for a shorter one has this. Default: any. */
+  readonly minIntervalMilliseconds?: number;
   /** Throws where another operator may be working; called before each write. */
   readonly assertMayWrite?: () => void;
   /** Named in the Events as who reports them. */
@@ -128,6 +131,7 @@ export class ServiceTraceOperator extends Operator {
     logger: Logger,
     {
       maxWatchesPerNamespace,
+      minIntervalMilliseconds,
       assertMayWrite = () => undefined,
       identity,
       observer = noObserver,
@@ -159,6 +163,7 @@ export class ServiceTraceOperator extends Operator {
       watchesBefore: (key: string) =>
         this.#index.watchesBefore(key) < maxWatchesPerNamespace ? undefined : maxWatchesPerNamespace,
       schedule: { done: (key: string, interval: number) => this.#done(key, interval) },
+      ...present({ minIntervalMilliseconds }),
     };
     this.#maxWatches = maxWatchesPerNamespace;
     this.#queue = new WorkQueue({

@@ -48,7 +48,7 @@ export interface ServiceTraceSpec {
    */
   mode?: 'Once' | 'Watch';
   /**
-   * The time between two collections in mode Watch, such as 5s or 1m; 10s where it is left out.
+   * The time between two collections in mode Watch, such as 5s or 1m; 10s where it is left out. The operator may admit a longer one as the shortest (OnSchedule says so).
    */
   interval?: string;
   nodes?: NodesSpec;
@@ -1841,7 +1841,7 @@ export const serviceTraceSchema = {
      "default": "Once"
     },
     "interval": {
-     "description": "The time between two collections in mode Watch, such as 5s or 1m; 10s where it is left out.",
+     "description": "The time between two collections in mode Watch, such as 5s or 1m; 10s where it is left out. The operator may admit a longer one as the shortest (OnSchedule says so).",
      "type": "string",
      "maxLength": 16
     },

@@ -416,7 +416,7 @@ it.each([
   ['2h', 7_200_000],
   [undefined, 10_000],
 ] as const)('an interval of %s is %d ms', (interval, expected) => {
-  expect(intervalOf(trace(interval === undefined ? {} : { interval }))).toBe(expected);
+  expect(intervalOf(trace(interval === undefined ? {} : { interval }), {})).toBe(expected);
 });
 
 describe('a trace of mode Watch', () => {
@@ -471,6 +471,20 @@ describe('a trace of mode Watch', () => {
     await reconcile('default/a', deps);
     expect(conditions(written[0])).toContain(expected);
     expect(written[0]?.conditions?.at(-1)?.message).toContain(words);
+  });
+
+  it('has the shortest interval that is admitted where it asks for a shorter one, and says so', async () => {
+    for (const [interval, again, condition] of [
+      ['5s', 30_000, 'False IntervalTooShort'],
+      ['30s', 30_000, 'True AtInterval'],
+      ['1m', 60_000, 'True AtInterval'],
+    ] as const) {
+      const { deps, written } = collecting(1, trace({ mode: 'Watch', interval }));
+      const result = await reconcile('default/a', { ...deps, minIntervalMilliseconds: 30_000 });
+      expect(result.again).toBe(again);
+      const own = written[0]?.conditions?.find(({ type }) => type === 'OnSchedule');
+      expect(`${own?.status ?? ''} ${own?.reason ?? ''}`).toBe(condition);
+    }
   });
 
   it('that fell behind is not written again for a few seconds more', async () => {
