@@ -5,7 +5,7 @@
  */
 import { iptablesChainKind } from '../../core/kube-proxy/chain-kinds.ts';
 import { jumpPosition } from '../../core/iptables/entries/print-entry.ts';
-import { selectRules } from '../../core/iptables/entries/select.ts';
+import { neededBytes, selectRules, type WantedRules } from '../../core/iptables/entries/select.ts';
 import { allChains } from '../../core/kube-proxy/chain-names.ts';
 import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
 import type { Family } from '../../core/net/family.ts';
@@ -124,7 +124,7 @@ async function readTable(
   const table = await LegacyTable.open(commands, family, name);
   if (table !== undefined) {
     try {
-      return await decode(table, name, shared, selectors);
+      return await decode(table, family, name, shared, selectors);
     } catch {
       // A chain that is needed holds what is not known here; the tool knows it.
     } finally {
@@ -137,6 +137,7 @@ async function readTable(
 /** What the Services' packets meet, from the hooks on, and the Services' own chains that nothing jumps to. @throws LegacyTableError; Error */
 async function decode(
   table: LegacyTable,
+  family: Family,
   name: string,
   shared: readonly string[],
   selectors: readonly ServiceSelector[],
@@ -156,23 +157,29 @@ async function decode(
     texts: selectors.map(({ service }) => service),
   };
   const nodePorts = selectors.flatMap(({ request }) => request.ports.flatMap(({ nodePort }) => nodePort ?? []));
+  const wantedOf = (chain: string): WantedRules => ({
+    ...wanted,
+    destinationPorts: chain === 'KUBE-NODEPORTS' ? nodePorts : 'all',
+  });
+  for (const chain of shared.filter(isServiceChain)) table.readOnly(chain, neededBytes(family, wantedOf(chain)));
   const seen = new Set<number>();
   /** Positions of the chains that the ones which were read jump to. */
-  const read = async (chain: LegacyChain): Promise<number[]> => {
-    if (seen.has(chain.start)) return [];
-    seen.add(chain.start);
-    const isShared = shared.includes(chain.name);
-    const rules =
-      isShared && isServiceChain(chain.name)
-        ? selectRules(chain.entries, chain.rules, {
-            ...wanted,
-            destinationPorts: chain.name === 'KUBE-NODEPORTS' ? nodePorts : 'all',
-          })
-        : chain.rules;
-    const text = await table.linesOf(chain, rules);
-    if (isShared) concerning.set(chain.name, text);
-    if (!isShared || !isServiceChain(chain.name)) lines.set(chain.name, text);
-    return rules.flatMap((at) => jumpPosition(chain.entries, at) ?? []);
+  const read = async ({ name: chain, start, stretches }: LegacyChain): Promise<number[]> => {
+    if (seen.has(start)) return [];
+    seen.add(start);
+    const isShared = shared.includes(chain);
+    const selected = isShared && isServiceChain(chain) ? wantedOf(chain) : undefined;
+    const text: string[] = [];
+    const jumps: number[] = [];
+    for (const stretch of stretches) {
+      const { entries, rules } = stretch;
+      const some = selected === undefined ? rules : selectRules(entries, rules, selected);
+      text.push(...(await table.linesOf(chain, stretch, some)));
+      jumps.push(...some.flatMap((at) => jumpPosition(entries, at) ?? []));
+    }
+    if (isShared) concerning.set(chain, text);
+    if (selected === undefined) lines.set(chain, text);
+    return jumps;
   };
   const readAll = async (chains: readonly LegacyChain[]): Promise<void> => {
     for (let next = chains; next.length > 0;) {

@@ -33,35 +33,45 @@ export async function readRules(
       request.services.flatMap(({ clusterIPs }) => clusterIPs.filter((address) => address !== 'None').map(familyOf)),
     ),
   ];
+  const readServices = async (
+    family: Family,
+    services: typeof request.services,
+    { nft, legacy }: { readonly nft: ReadonlySet<string>; readonly legacy: ReadonlySet<string> },
+  ): Promise<void> => {
+    if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs')
+      await readNftables(commands, family, services, addresses, request.collect.dispatch, emit);
+    else if (mode === 'nftables' && tables.nftables !== undefined) emitMissingTable(family, services, emit);
+    if (mode === 'nftables') return;
+    if (mode === 'ipvs' || (mode === undefined && tables.ipvs)) {
+      await readIpvs(
+        commands,
+        family,
+        nft.has('nat') ? 'nf_tables' : 'legacy',
+        services,
+        addresses,
+        request.collect.dispatch === 'References' ? [] : await allVirtualServers(),
+        emit,
+      );
+      if (mode === 'ipvs') return;
+    }
+    if (legacy.has('nat')) await readLegacyBackend(commands, family, legacy, services, emit);
+    // Where neither backend has the table, this says so chain by chain, for nothing is there to be read.
+    if (nft.has('nat') || (!legacy.has('nat') && mode === 'iptables'))
+      await readNftBackend(commands, family, nft, services, request.collect.dispatch, emit);
+  };
   await Promise.all(
     families.map(async (family) => {
       const services = request.services.filter(({ clusterIPs }) =>
         clusterIPs.some((address) => familyOf(address) === family),
       );
       const nft = nftTables(tables, family);
-      await readHookChains(commands, family, 'nf_tables', nft, mode === 'nftables', emit);
-      await readHookChains(commands, family, 'legacy', new Set(tables.legacy[family]), mode === 'nftables', emit);
-      if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs')
-        await readNftables(commands, family, services, addresses, request.collect.dispatch, emit);
-      else if (mode === 'nftables' && tables.nftables !== undefined) emitMissingTable(family, services, emit);
-      if (mode === 'nftables') return;
       const legacy = new Set(tables.legacy[family]);
-      if (mode === 'ipvs' || (mode === undefined && tables.ipvs)) {
-        await readIpvs(
-          commands,
-          family,
-          nft.has('nat') ? 'nf_tables' : 'legacy',
-          services,
-          addresses,
-          request.collect.dispatch === 'References' ? [] : await allVirtualServers(),
-          emit,
-        );
-        if (mode === 'ipvs') return;
-      }
-      if (legacy.has('nat')) await readLegacyBackend(commands, family, legacy, services, emit);
-      // Where neither backend has the table, this says so chain by chain, for nothing is there to be read.
-      if (nft.has('nat') || (!legacy.has('nat') && mode === 'iptables'))
-        await readNftBackend(commands, family, nft, services, request.collect.dispatch, emit);
+      await readHookChains(commands, family, 'nf_tables', nft, mode === 'nftables', emit);
+      // The kernel copies a large table for long; the other tables are read meanwhile.
+      await Promise.all([
+        readHookChains(commands, family, 'legacy', legacy, mode === 'nftables', emit),
+        readServices(family, services, { nft, legacy }),
+      ]);
     }),
   );
 }

@@ -11,6 +11,7 @@ import type { NodeReportRecord } from '../../core/wire/node-report.ts';
 import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
 import { startLineHelper, type Commands, type LineHelper } from '../io/commands.ts';
 import { ownAddresses } from '../io/own-addresses.ts';
+import { legacySockets, legacySystemCalls } from '../rules/legacy-table.ts';
 
 export type Polled = 'legacy' | 'ipvs';
 
@@ -37,9 +38,6 @@ while (my $line = <STDIN>) {
   print $failed ? "absent\n" : join(" ", unpack("LL", substr($info, 76, 8))) . "\n";
 }
 `;
-
-const systemCalls: Partial<Record<NodeJS.Architecture, number>> = { x64: 55, arm64: 209, riscv64: 209, s390x: 365 };
-const places = { IPv4: '2 0', IPv6: '10 41' } as const;
 
 export interface PollResult {
   readonly services: readonly string[];
@@ -97,7 +95,7 @@ export class PolledRules {
     this.#tables = !hasLegacy
       ? []
       : (['IPv4', 'IPv6'] as const).flatMap((family) =>
-          (tables?.legacy[family] ?? []).map((table) => `${places[family]} ${table}`),
+          (tables?.legacy[family] ?? []).map((table) => [...legacySockets[family], table].join(' ')),
         );
     if (this.#timer === undefined && !this.#hasEnded && (hasLegacy || this.#hasIpvs)) this.#next();
     return [...(hasLegacy ? (['legacy'] as const) : []), ...(this.#hasIpvs ? (['ipvs'] as const) : [])];
@@ -156,10 +154,10 @@ export class PolledRules {
   /** Undefined where there are no such tables; where they cannot be asked, a text that says nothing. */
   async #legacySizes(): Promise<string | undefined> {
     if (this.#tables.length === 0) return undefined;
-    const call = systemCalls[process.arch];
-    if (call === undefined) return '';
+    const calls = legacySystemCalls[process.arch];
+    if (calls === undefined) return '';
     if (this.#helper?.hasFinished !== false)
-      this.#helper = startLineHelper(this.#commands, ['perl', '-e', script, String(call)]);
+      this.#helper = startLineHelper(this.#commands, ['perl', '-e', script, String(calls[0])]);
     const helper = this.#helper;
     const tables = this.#tables;
     const lines: string[] = [];

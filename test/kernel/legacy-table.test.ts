@@ -2,7 +2,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { allChains, iptablesChainNames } from '../../core/kube-proxy/chain-names.ts';
 import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
+import { Dice } from '../fuzz/dice.ts';
 import { servicesOf, withAccounts } from './kube-proxy-dump.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 import { readingsSchema, type LegacyRequest } from './read-legacy-table.ts';
@@ -216,6 +218,125 @@ describe('third-party rules', () => {
       ]);
     });
   }
+});
+
+/** Services whose addresses, names and ports are a part of others', so that one is nearly found where the other is. */
+function drawnServices(family: 'IPv4' | 'IPv6', count: number): ProbeRequestService[] {
+  return Array.from({ length: count }, (_, index) => ({
+    namespace: index % 3 === 0 ? 'shop' : 'default',
+    name: `web-${String(index)}`,
+    clusterIPs: [
+      family === 'IPv4' ? `10.96.${String(index >> 8)}.${String(index & 255)}` : `fd00::1:${index.toString(16)}`,
+    ],
+    externalIPs: [],
+    loadBalancerIPs: [],
+    ports: [{ protocol: 'TCP', port: 80, ...(index % 2 === 0 ? { nodePort: 30_000 + index } : {}) }],
+  }));
+}
+
+/**
+ * Tables whose long chains have stretches of equal rules, and others between them: for no or another destination, with
+ * and without comments, for other protocols and of other lengths; at each place, some are the asked Services'.
+ */
+function drawnTable(family: 'IPv4' | 'IPv6', services: readonly ProbeRequestService[], dice: Dice): string {
+  const all = family === 'IPv4' ? '32' : '128';
+  const networks = family === 'IPv4' ? ['10.0.0.0/8', '10.96.0.0/24'] : ['fd00::/16', 'fd00::/112'];
+  const chains = new Map<string, string[]>();
+  const add = (chain: string, rule: string): void => {
+    const rules = chains.get(chain) ?? [];
+    chains.set(chain, rules);
+    if (rule !== '') rules.push(`[${String(dice.below(9))}:${String(dice.below(9))}] -A ${chain} ${rule}`);
+  };
+  const idOf = ({ namespace, name, ports }: ProbeRequestService): string[] =>
+    allChains(iptablesChainNames({ namespace, name, portName: ports[0]?.name, protocol: ports[0]?.protocol ?? 'TCP' }));
+  for (const chain of ['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-MARK-MASQ', 'KUBE-POSTROUTING', 'OTHER'])
+    add(chain, '');
+  add('PREROUTING', '-j KUBE-SERVICES');
+  add('POSTROUTING', '-j KUBE-POSTROUTING');
+  add('KUBE-MARK-MASQ', '-j MARK --set-xmark 0x4000/0x4000');
+  for (const service of services) {
+    const [cluster = '', , external = ''] = idOf(service);
+    const [address = ''] = service.clusterIPs;
+    const named = `${service.namespace}/${service.name}`;
+    const port = service.ports[0]?.nodePort;
+    // Some have chains that nothing jumps to, some none.
+    if (dice.below(8) > 0) add(cluster, `-m comment --comment ${named} -j KUBE-MARK-MASQ`);
+    if (dice.below(4) === 0) add(external, `-m comment --comment "${named} external" -g OTHER`);
+    const target = chains.has(cluster) && dice.below(8) > 0 ? cluster : 'OTHER';
+    const usual = `-d ${address}/${all} -p tcp -m comment --comment "${named} cluster IP" -m tcp --dport 80 -j ${target}`;
+    const odd = [
+      `-d ${address}/${all} -j ${target}`,
+      `! -d ${address}/${all} -p tcp -m tcp --dport 80 -j OTHER`,
+      `-p tcp -m comment --comment "${named}" -m tcp --dport 80 -j OTHER`,
+      `-p udp -m udp --dport 53 -j RETURN`,
+      `-d ${dice.of(networks)} -j ${target}`,
+      `-m addrtype --dst-type LOCAL -j KUBE-NODEPORTS`,
+      `-s ${address}/${all} -j KUBE-MARK-MASQ`,
+      `-i lo`,
+    ];
+    if (dice.below(100) === 0)
+      for (let count = dice.below(12); count >= 0; count -= 1) add('KUBE-SERVICES', dice.of(odd));
+    add('KUBE-SERVICES', usual);
+    if (port === undefined) continue;
+    const match = `-p tcp -m comment --comment "${named}" -m tcp --dport ${String(port)}`;
+    add('KUBE-NODEPORTS', `${match} -j ${chains.has(external) ? external : target}`);
+    if (dice.below(60) === 0) add('KUBE-NODEPORTS', `-p tcp -m tcp --dport ${String(port)} -j ${target}`);
+    if (dice.below(60) === 0) add('KUBE-NODEPORTS', dice.of(odd.filter((rule) => !rule.includes('KUBE-NODEPORTS'))));
+  }
+  const builtIn = ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'];
+  return [
+    '*nat',
+    ...builtIn.map((chain) => `:${chain} ACCEPT [0:0]`),
+    ...[...chains.keys()].filter((chain) => !builtIn.includes(chain)).map((chain) => `:${chain} - [0:0]`),
+    ...[...chains.values()].flat(),
+    'COMMIT',
+    '',
+  ].join('\n');
+}
+
+describe('drawn tables', () => {
+  for (const family of ['IPv4', 'IPv6'] as const)
+    for (const seed of [1, 2, 3])
+      kernelTest(`are read from the kernel as the tool prints them: ${family}, ${String(seed)}`, async () => {
+        const dice = new Dice(seed, 0);
+        const services = drawnServices(family, 700);
+        // The first, the last, the borders of a block of 64 rules, and others; alone, few, and more than are looked for one by one.
+        const alone = [
+          0,
+          1,
+          63,
+          64,
+          65,
+          127,
+          128,
+          255,
+          256,
+          698,
+          699,
+          ...Array.from({ length: 14 }, () => dice.below(700)),
+        ];
+        const asked = [
+          ...alone.map((index) => [index]),
+          [3, 4, 5],
+          Array.from({ length: 40 }, () => dice.below(700)),
+        ].map((indexes) => services.filter((_, index) => indexes.includes(index)));
+        const missing: ProbeRequestService = {
+          ...service,
+          name: 'no-such',
+          clusterIPs: [family === 'IPv4' ? '10.97.0.1' : 'fd01::1'],
+        };
+        const all = await readAll(
+          drawnTable(family, services, dice),
+          [...asked, [missing]].map((each) => ({ family, tables: ['nat'], services: each })),
+        );
+        expect(all).toHaveLength(asked.length + 1);
+        for (const readings of all) {
+          expectEqual(readings);
+          expect(readings.fromKernel.programs).toEqual(['perl']);
+        }
+        for (const [index, each] of asked.entries())
+          expect(JSON.stringify(all[index]?.fromKernel.records)).toContain(each[0]?.clusterIPs[0]);
+      });
 });
 
 kernelTest('NET_ADMIN is all that the kernel asks for, and without it the tool says what is wrong', async () => {

@@ -42,22 +42,6 @@ export function headLength(family: Family): number {
   return entryLayouts[family].length + errorTargetLength;
 }
 
-/** Bytes from the begin of the entry that names a chain to its name. */
-export function nameOffset(family: Family): number {
-  return entryLayouts[family].length + extensionHeader;
-}
-
-/** Whether the stretch holds an entry there that is as long as one that names a chain: what is looked for may be found elsewhere, too. */
-export function isHead(entries: Entries | undefined, at: number): entries is Entries {
-  if (entries === undefined) return false;
-  const { offsets, length } = entryLayouts[entries.family];
-  return (
-    at + headLength(entries.family) <= entries.end &&
-    entries.number16(at + offsets) === length &&
-    entries.number16(at + offsets + 2) === headLength(entries.family)
-  );
-}
-
 export interface HookedChain {
   readonly name: string;
   /** Position of the first rule. */
@@ -168,29 +152,17 @@ export class Entries {
   }
 }
 
-/** Positions of the rules from one on to the policy of their chain; undefined where the stretch ends before. @throws LegacyTableError */
-export function hookedRules(entries: Entries, { start, end }: HookedChain): number[] | undefined {
+/** Positions of the rules from one on to another position, which is the end of a rule. @throws LegacyTableError */
+export function rulesBetween(entries: Entries, from: number, to: number): number[] {
   const rules: number[] = [];
-  for (let at = start; at !== end;) {
+  for (let at = from; at !== to;) {
     rules.push(at);
     const next = entries.next(at);
-    if (next === undefined) return undefined;
-    if (next > end) throw new LegacyTableError('the rules of a chain do not end at its policy');
+    if (next === undefined || next > to)
+      throw new LegacyTableError(`the rules from byte ${String(from)} on are cut off`);
     at = next;
   }
   return rules;
-}
-
-/** The same of a chain that is not registered at a hook: its last entry, before the one that names the next chain, only returns. */
-export function ownRules(entries: Entries, start: number): number[] | undefined {
-  const rules: number[] = [];
-  for (let at = start; ;) {
-    const next = entries.next(at);
-    if (next === undefined) return undefined;
-    if (entries.chainNamedBy(at) !== undefined) return rules.slice(0, -1);
-    rules.push(at);
-    at = next;
-  }
 }
 
 const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;

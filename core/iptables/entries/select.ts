@@ -1,5 +1,6 @@
 /** Which rules of a long chain may concern a Service, from their bytes: printing all of them is what a reading would cost. */
 import { addressNumber } from '../../net/address.ts';
+import type { Family } from '../../net/family.ts';
 import { entryLayouts, extensionHeader, type Entries } from './entries.ts';
 import { invertedBits, jumpPosition } from './print-entry.ts';
 
@@ -14,13 +15,36 @@ export interface WantedRules {
   readonly destinationPorts: readonly number[] | 'all';
 }
 
+/** Bytes as a table holds them. */
+export interface NeededBytes {
+  /** A rule for every destination, or for all but some, has one of these; `all`: none is needed. */
+  readonly destinationPorts: readonly Buffer[] | 'all';
+  /** Each other rule has one of these. */
+  readonly others: readonly Buffer[];
+}
+
+/** What the rules that `selectRules` finds have; others may have it too. */
+export function neededBytes(family: Family, wanted: WantedRules): NeededBytes {
+  const { destinationPorts: ports } = wanted;
+  return {
+    destinationPorts: ports === 'all' ? ports : ports.map((port) => Buffer.from(new Uint16Array([port]).buffer)),
+    others: [
+      ...wanted.destinations.flatMap((address) => addressBytes(address, entryLayouts[family].address)),
+      ...wanted.chains.map((position) => Buffer.from(new Uint32Array([position]).buffer)),
+      ...wanted.texts.map((text) => Buffer.from(text)),
+    ],
+  };
+}
+
 /**
  * Those of the rules that have any of these, in their order; some of them may have it in another place than a rule's line.
  * @param rules positions, one behind the other
  */
 export function selectRules(entries: Entries, rules: readonly number[], wanted: WantedRules): number[] {
   const { address: size, interfaces, inverted, length } = entryLayouts[entries.family];
-  const destinations = new Set(wanted.destinations.flatMap((address) => addressKey(address, size)));
+  const destinations = new Set(
+    wanted.destinations.flatMap((address) => addressBytes(address, size)).map((bytes) => bytes.toString('latin1')),
+  );
   const chains = new Set(wanted.chains);
   const ports = wanted.destinationPorts === 'all' ? undefined : new Set(wanted.destinationPorts);
   const named = rulesWithText(entries, rules, wanted.texts);
@@ -53,10 +77,10 @@ const portOffsets: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** The bytes of an address of this size. */
-function addressKey(text: string, size: 4 | 16): string[] {
+function addressBytes(text: string, size: 4 | 16): Buffer[] {
   const address = addressNumber(text);
   if (address?.bits !== size * 8) return [];
-  return [Buffer.from(address.value.toString(16).padStart(size * 2, '0'), 'hex').toString('latin1')];
+  return [Buffer.from(address.value.toString(16).padStart(size * 2, '0'), 'hex')];
 }
 
 function rulesWithText(entries: Entries, rules: readonly number[], texts: readonly string[]): ReadonlySet<number> {
