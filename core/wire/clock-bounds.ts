@@ -1,6 +1,6 @@
 /**
  * How far a node's clock is from ours, by round trips over its session: the node said its time after we had asked, and before
- * its answer was here. Each round trip bounds it; the narrowest of the last ones holds, wider by what clocks drift apart since.
+ * its answer was here. Each round trip bounds it, wider by what clocks drift apart since; all of the last ones hold together.
  */
 import type { ClockOffset } from './clock-offset.ts';
 
@@ -13,13 +13,14 @@ export interface RoundTrip {
 }
 
 /** Round trips that are remembered. */
-const remembered = 10;
+const remembered = 32;
 /** A clock that is not disciplined is off by less than 100 ppm. */
 const drift = 1e-4;
 
 interface Bounds {
   readonly least: number;
   readonly most: number;
+  /** When it was asked, by our clock. */
   readonly at: number;
 }
 
@@ -29,7 +30,7 @@ export class ClockBounds {
   add({ sent, received, clock }: RoundTrip): void {
     // Our own clock was set in between.
     if (received < sent) return;
-    const next = { least: clock - received, most: clock + 1 - sent, at: received };
+    const next = { least: clock - received, most: clock + 1 - sent, at: sent };
     const [last] = this.#bounds;
     // A clock that was set makes what is known of it void.
     if (last !== undefined && (next.least > last.most + 1 || next.most < last.least - 1)) this.#bounds = [];
@@ -38,13 +39,21 @@ export class ClockBounds {
 
   /** @param now by our clock. Undefined where no round trip was made */
   offset(now: number): ClockOffset | undefined {
-    const widths = this.#bounds.map(({ least, most, at }) => ({
-      middle: (least + most) / 2,
-      half: (most - least) / 2 + Math.max(0, now - at) * drift,
-    }));
-    const [best] = widths.sort((one, other) => one.half - other.half);
-    if (best === undefined) return undefined;
-    const milliseconds = Math.round(best.middle);
-    return { milliseconds, uncertainty: Math.ceil(best.half + Math.abs(best.middle - milliseconds)) };
+    if (this.#bounds.length === 0) return undefined;
+    const widened = this.#bounds.map(({ least, most, at }) => {
+      const drifted = Math.max(0, now - at) * drift;
+      return { least: least - drifted, most: most + drifted };
+    });
+    const [least, most] = [
+      Math.max(...widened.map((bounds) => bounds.least)),
+      Math.min(...widened.map((bounds) => bounds.most)),
+    ];
+    const middle = (least + most) / 2;
+    const milliseconds = Math.round(middle);
+    return {
+      milliseconds,
+      // Bounds that do not meet were stretched by a clock that is being set.
+      uncertainty: Math.ceil(Math.abs(most - least) / 2 + Math.abs(middle - milliseconds)),
+    };
   }
 }

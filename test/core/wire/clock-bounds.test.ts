@@ -28,13 +28,18 @@ it('bounds a clock that is off and drifts, whatever the ways there and back take
   );
 });
 
-it('knows nothing before the first round trip, takes the narrowest, and forgets what was before a clock was set', () => {
+it('knows nothing before the first round trip, takes what all of them leave, and forgets what was before a clock was set', () => {
   const bounds = new ClockBounds();
   expect(bounds.offset(0)).toBeUndefined();
   bounds.add({ sent: 0, clock: 150, received: 100 });
   bounds.add({ sent: 200, clock: 301, received: 202 });
   bounds.add({ sent: 300, clock: 450, received: 400 });
   expect(bounds.offset(400)).toEqual({ milliseconds: 101, uncertainty: 3 });
+  // A slow way there and a slow way back leave less together than each alone.
+  const together = new ClockBounds();
+  together.add({ sent: 0, clock: 60, received: 61 });
+  together.add({ sent: 100, clock: 101, received: 160 });
+  expect(together.offset(160)).toEqual({ milliseconds: 0, uncertainty: 3 });
   bounds.add({ sent: 500, clock: 9000, received: 502 });
   expect(bounds.offset(502)?.milliseconds).toBe(8500);
   // Our own was set back.

@@ -292,12 +292,19 @@ describe('the side of the engine', () => {
     expect(described(requester.watch(watching, 0))).toEqual([]);
     requester.opened();
     expect(described(requester.received(greeting, 5))).toEqual(['watch 1', 'beat']);
+    expect(described(requester.received('{"type":"beat","sent":5,"clock":107}', 9))).toEqual([
+      'round trip 5 107 9',
+      'beat',
+    ]);
+    for (let count = 2; count < 8; count += 1)
+      expect(described(requester.received('{"type":"beat","sent":5,"clock":107}', 9))).toContain('beat');
     expect(described(requester.received('{"type":"beat","sent":5,"clock":107}', 9))).toEqual(['round trip 5 107 9']);
     expect(described(requester.received('{"type":"beat"}', 9))).toEqual([]);
-    expect(described(requester.received(record(1, rules), 9))).toEqual(['watched default/auth-service']);
+    expect(described(requester.received(record(1, rules), 9))).toEqual(['watched default/auth-service', 'beat']);
     expect(described(requester.watch({ ...watching, isExpecting: true }, 9))).toEqual(['watch 2', 'beat']);
-    // It was on its way.
-    expect(described(requester.received(record(1, rules), 9))).toEqual([]);
+    // It was on its way, and comes once.
+    expect(described(requester.received(record(1, rules), 9))).toEqual(['watched default/auth-service', 'beat']);
+    expect(described(requester.received(end(1, 'failed'), 9))).toEqual([]);
     expect(described(requester.cut(failure))).toEqual(['unwatched: it broke']);
     expect(described(requester.cut(failure))).toEqual([]);
     requester.opened();
