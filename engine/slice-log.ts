@@ -1,7 +1,12 @@
 /** The EndpointSlices of traced Services, version by version, as lists and a watch show them. */
 import type { V1EndpointSlice } from '@kubernetes/client-node';
 import type { EndpointSliceStatus, ServiceTraceStatus } from '../core/api/service-trace.ts';
-import { compareResourceVersions, type SliceVersion } from '../core/convergence/slice-changes.ts';
+import {
+  compareResourceVersions,
+  sliceChanges,
+  type SliceChange,
+  type SliceVersion,
+} from '../core/convergence/slice-changes.ts';
 import type { StatusInput } from '../core/status/input.ts';
 import { present } from '../core/lib/present.ts';
 import type { SliceList } from './desired-service.ts';
@@ -29,12 +34,21 @@ export class SliceLog {
   /**
    * What the watch delivered. A Service that was never listed is not followed.
    * @param at milliseconds since 1970
+   * @returns whether it is new, and changes what rules are made from
    */
-  saw(slice: V1EndpointSlice, isGone: boolean, at: number): void {
+  saw(slice: V1EndpointSlice, isGone: boolean, at: number): boolean {
     const { namespace, labels, resourceVersion } = slice.metadata ?? {};
     const entry = this.#entries.get(`${namespace ?? ''}/${labels?.['kubernetes.io/service-name'] ?? ''}`);
-    if (entry === undefined || resourceVersion === undefined) return;
-    add(entry, versionOf(slice, { resourceVersion, isGone, seenAt: at }));
+    if (entry === undefined || resourceVersion === undefined) return false;
+    const before = [...lastVersions(entry).values()].map(({ slice: own }) => own);
+    const version = versionOf(slice, { resourceVersion, isGone, seenAt: at });
+    return add(entry, version) && sliceChanges({ before, versions: [version] }).length > 0;
+  }
+
+  /** The last change that is not in the status. @param key `namespace/name` */
+  lastAfter(key: string, status: ServiceTraceStatus): SliceChange | undefined {
+    const history = this.since(key, status)?.history;
+    return history === undefined ? undefined : sliceChanges(history).at(-1);
   }
 
   /** What a list showed; one without a resourceVersion is in no order with others. @param key `namespace/name` */
@@ -123,21 +137,22 @@ function versionOf(
   };
 }
 
-/** The first time that a version was seen counts. */
-function add(entry: Entry, version: SliceVersion): void {
+/** The first time that a version was seen counts. @returns whether it is new */
+function add(entry: Entry, version: SliceVersion): boolean {
   const { resourceVersion, slice } = version;
-  if (compareResourceVersions(resourceVersion, entry.baseVersion) <= 0) return;
+  if (compareResourceVersions(resourceVersion, entry.baseVersion) <= 0) return false;
   if (entry.versions.some((known) => known.slice.name === slice.name && known.resourceVersion === resourceVersion))
-    return;
+    return false;
   const after = entry.versions.findLastIndex(
     (known) => compareResourceVersions(known.resourceVersion, resourceVersion) <= 0,
   );
   entry.versions.splice(after + 1, 0, version);
   const surplus = entry.versions.length - keptVersions;
-  if (surplus <= 0) return;
+  if (surplus <= 0) return true;
   const old = entry.versions.splice(0, surplus);
   entry.base = statesAfter(entry.base, old);
   entry.baseVersion = old.at(-1)?.resourceVersion ?? entry.baseVersion;
+  return true;
 }
 
 function statesAfter(

@@ -11,7 +11,8 @@ import { countOf, type CountOrPercent } from '../core/lib/count-or-percent.ts';
 import { present } from '../core/lib/present.ts';
 import type { ConntrackDetail } from '../core/status/conntrack-limit.ts';
 import { unconfirmed } from '../core/status/second-look.ts';
-import type { FindingStatus } from '../core/api/service-trace.ts';
+import type { FindingStatus, ServiceTraceStatus } from '../core/api/service-trace.ts';
+import type { SliceChange } from '../core/convergence/slice-changes.ts';
 import type { NodeAnswer } from '../core/wire/node-report.ts';
 import { addressHolders } from './address-holders.ts';
 import { cachedByKey } from './cached.ts';
@@ -62,8 +63,13 @@ export interface TraceEngine {
   trace(request: TraceRequest): Promise<TraceResult>;
   /** Captures packets on the chosen nodes (all where no name is given). @throws ApiException */
   capture(request: EngineCaptureRequest): Promise<readonly CaptureEnd[]>;
-  /** What a watch delivered just now, of any Service: changes in between two collections are not missed then. */
-  sawEndpointSlice(slice: V1EndpointSlice, isGone: boolean): void;
+  /**
+   * What a watch delivered just now, of any Service: changes in between two collections are not missed then.
+   * @returns whether it changes what rules are made from, of a Service that was traced already
+   */
+  sawEndpointSlice(slice: V1EndpointSlice, isGone: boolean): boolean;
+  /** The last change of a Service's EndpointSlices that the status was not made from. */
+  changeAfter(namespace: string, name: string, status: ServiceTraceStatus): SliceChange | undefined;
   /** From now on, calls with `namespace/name` when rules of a watched Service have changed on some node. */
   onRuleChange(listener: (service: string) => void): void;
   /** From now on, deletes probes that earlier processes left, and those that nobody needs, until they are gone. */
@@ -152,9 +158,8 @@ export function createTraceEngine(
       listeners.add(listener);
     },
     capture: async (request) => captureOnNodes(probes, await nodeCache(''), request),
-    sawEndpointSlice: (slice, isGone) => {
-      parts.slices.saw(slice, isGone, Date.now());
-    },
+    sawEndpointSlice: (slice, isGone) => parts.slices.saw(slice, isGone, Date.now()),
+    changeAfter: (namespace, name, status) => parts.slices.lastAfter(`${namespace}/${name}`, status),
     keepClean: () => {
       probes.keepClean();
     },

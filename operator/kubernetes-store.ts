@@ -9,10 +9,14 @@ import {
 } from '../core/api/service-trace.ts';
 import { messageOf, statusCodeOf } from '../engine/api-error.ts';
 import type { Log } from '../engine/log.ts';
+import type { ChangeNotesOptions } from './change-notes.ts';
 import { StatusRefusedError, type TraceStore } from './reconcile.ts';
 import { traceOf } from './trace-key.ts';
 
-export function kubernetesStore(kubeConfig: KubeConfig, log: Log): Omit<TraceStore, 'recordEvent'> {
+export function kubernetesStore(
+  kubeConfig: KubeConfig,
+  log: Log,
+): Omit<TraceStore, 'recordEvent'> & Pick<ChangeNotesOptions, 'replaceTrueCondition'> {
   const objects = kubeConfig.makeApiClient(CustomObjectsApi);
   const place = (
     trace: ServiceTrace,
@@ -58,9 +62,28 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: Log): Omit<TraceSto
           ],
         });
       } catch (error) {
-        if (statusCodeOf(error) === 404 || messageOf(error).includes('testing')) return;
+        if (statusCodeOf(error) === 404 || isFailedTest(error)) return;
         if (isRefusal(error)) throw new StatusRefusedError(messageOf(error), { cause: error });
         throw error;
+      }
+    },
+    async replaceTrueCondition(key, uid, at, condition) {
+      const path = `/status/conditions/${String(at)}`;
+      try {
+        await objects.patchNamespacedCustomObjectStatus({
+          group,
+          version,
+          plural,
+          ...traceOf(key),
+          body: [
+            { op: 'test', path: '/metadata/uid', value: uid },
+            { op: 'test', path: `${path}/type`, value: condition.type },
+            { op: 'test', path: `${path}/status`, value: 'True' },
+            { op: 'replace', path, value: condition },
+          ],
+        });
+      } catch (error) {
+        if (statusCodeOf(error) !== 404 && !isFailedTest(error)) throw error;
       }
     },
     async delete(trace) {
@@ -74,6 +97,11 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: Log): Omit<TraceSto
       }
     },
   };
+}
+
+/** Of a JSON patch: also where there is nothing at its path. The API server has words alone for it. */
+function isFailedTest(error: unknown): boolean {
+  return /testing|nonexistent|missing/.test(messageOf(error));
 }
 
 /** What is too large for etcd comes back with 500, and only the message says so (etcd's ErrRequestTooLarge). */

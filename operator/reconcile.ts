@@ -4,6 +4,7 @@ import { boundedText } from '../core/lib/bounded-text.ts';
 import { plural } from '../core/lib/plural.ts';
 import type { ServiceTrace, ServiceTraceStatus } from '../core/api/service-trace.ts';
 import { messageOf } from '../engine/api-error.ts';
+import { changedCondition } from '../core/status/conditions.ts';
 import { notReady } from '../core/status/not-ready.ts';
 import type { Log } from '../engine/log.ts';
 import type { TraceEngine } from '../engine/trace-engine.ts';
@@ -38,7 +39,7 @@ export interface WatchSchedule {
 }
 
 export interface ReconcileDeps {
-  readonly engine: Pick<TraceEngine, 'trace' | 'release'>;
+  readonly engine: Pick<TraceEngine, 'trace' | 'release' | 'changeAfter'>;
   readonly store: TraceStore;
   /** Whether any other trace than this one needs probes. */
   readonly isOtherActive: (key: string) => boolean;
@@ -145,7 +146,9 @@ async function collect(
       ...(signal === undefined ? {} : { signal }),
     });
     const hasProgress = await end();
-    return signal?.aborted === true ? undefined : { status: withSchedule(key, trace, status, deps), hasProgress };
+    return signal?.aborted === true
+      ? undefined
+      : { status: withSchedule(key, trace, withNewerChange(trace, status, deps), deps), hasProgress };
   } catch (error) {
     const hasProgress = await end();
     if (signal?.aborted === true) return undefined;
@@ -165,6 +168,24 @@ async function collect(
     }
     throw error;
   }
+}
+
+/** What changed while the nodes were asked is looked at next. */
+function withNewerChange(
+  { metadata: { namespace = '', generation }, spec }: ServiceTrace,
+  status: ServiceTraceStatus,
+  { engine, now }: ReconcileDeps,
+): ServiceTraceStatus {
+  const change = engine.changeAfter(namespace, spec.serviceRef.name, status);
+  if (change === undefined) return status;
+  return {
+    ...status,
+    conditions: (status.conditions ?? []).map((condition) =>
+      condition.type === 'Converged' && condition.status === 'True'
+        ? changedCondition(change, new Date(now()).toISOString(), generation)
+        : condition,
+    ),
+  };
 }
 
 /** The result without the nodes that take long. Where it cannot be had or written, the whole one still comes. */

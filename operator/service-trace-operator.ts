@@ -17,6 +17,7 @@ import {
   type ServiceTrace,
 } from '../core/api/service-trace.ts';
 import { messageOf } from '../engine/api-error.ts';
+import { ChangeNotes } from './change-notes.ts';
 import { endpointSliceOf } from './endpoint-slice-event.ts';
 import { kubernetesEvents } from './kubernetes-events.ts';
 import { kubernetesStore } from './kubernetes-store.ts';
@@ -124,6 +125,7 @@ export class ServiceTraceOperator extends Operator {
   /** Traces of mode Watch whose last result came late: how many times the interval after the one before. */
   readonly #fellBehind = new Map<string, number>();
   readonly #events: TraceEvents;
+  readonly #changes: ChangeNotes;
   #behindTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -154,8 +156,24 @@ export class ServiceTraceOperator extends Operator {
       },
       recordEvent: (...args) => this.#events.record(...args),
     };
+    this.#changes = new ChangeNotes({
+      converged: (key) => this.#index.converged(key),
+      replaceTrueCondition: async (...args) => {
+        assertMayWrite();
+        return kubernetes.replaceTrueCondition(...args);
+      },
+      onFailure: (key, error) => {
+        logger.warn(`that its EndpointSlices changed could not be written: ${messageOf(error)}`, {
+          trace: traceOf(key),
+        });
+      },
+    });
     const deps = {
-      engine: { trace: timed(engine, observer), release: () => engine.release() },
+      engine: {
+        trace: timed(engine, observer),
+        release: () => engine.release(),
+        changeAfter: (...args: Parameters<TraceEngine['changeAfter']>) => engine.changeAfter(...args),
+      },
       store: { ...store, read: async (key: string) => this.#indexed(key, await store.read(key)) },
       isOtherActive: (key: string) => this.#index.isAnyActive(key),
       now: Date.now,
@@ -203,6 +221,7 @@ export class ServiceTraceOperator extends Operator {
     clearInterval(this.#behindTimer);
     this.#stopping.abort();
     this.#events.stop();
+    this.#changes.stop();
     for (const watch of this.#watches) watch.stop();
     // Work that waits for an API server that does not answer must not keep the probes from ending.
     await Promise.race([this.#queue.stop(), sleep(workEndMilliseconds, undefined, { ref: false })]);
@@ -356,7 +375,11 @@ export class ServiceTraceOperator extends Operator {
 
   #sawEndpointSlice(object: unknown, isGone: boolean): void {
     const slice = endpointSliceOf(object);
-    if (slice !== undefined) this.#engine.sawEndpointSlice(slice, isGone);
+    if (slice === undefined || !this.#engine.sawEndpointSlice(slice, isGone)) return;
+    const { name, namespace, labels, resourceVersion } = slice.metadata ?? {};
+    if (name === undefined || resourceVersion === undefined) return;
+    for (const key of this.#index.keysOf(namespace ?? '', labels?.['kubernetes.io/service-name'] ?? ''))
+      this.#changes.note(key, { endpointSlice: name, resourceVersion });
   }
 
   #onService(namespace: string | undefined, name: string | undefined): void {

@@ -1,4 +1,5 @@
 /** What the watch has reported of all traces: whose Service each is about, and which of them need probes. */
+import { present } from '../core/lib/present.ts';
 import { isActive, type TraceState } from './reconcile.ts';
 
 export interface IndexedTrace extends TraceState {
@@ -18,8 +19,26 @@ interface Entry {
   readonly namespace: string;
   /** Sorts by age; of the same second, by name. */
   readonly age: string;
+  readonly generation: number | undefined;
+  readonly uid: string | undefined;
+  /** Where the condition Converged is among those of the status, while it is True. */
+  readonly convergedAt: number | undefined;
   /** Differs where there is something to do; writing a status leaves it as it is. */
   readonly version: string;
+}
+
+export interface ConvergedTrace {
+  readonly uid: string;
+  readonly generation?: number;
+  /** The index of its condition Converged. */
+  readonly at: number;
+}
+
+function convergedAt({ status }: TraceState): number | undefined {
+  const at = (status?.conditions ?? []).findIndex(
+    ({ type, status: value }) => type === 'Converged' && value === 'True',
+  );
+  return at < 0 ? undefined : at;
 }
 
 export class TraceIndex {
@@ -36,6 +55,9 @@ export class TraceIndex {
       isActive: isActive(trace),
       isWatch: trace.spec.mode === 'Watch' && isActive(trace),
       namespace: namespace ?? '',
+      generation,
+      uid,
+      convergedAt: convergedAt(trace),
       age: `${String(Date.parse(trace.metadata.creationTimestamp ?? '') || 0).padStart(15, '0')} ${key}`,
       version: `${uid ?? ''} ${String(generation)} ${deletionTimestamp ?? ''}`,
     };
@@ -72,6 +94,14 @@ export class TraceIndex {
     const own = this.#entries.get(key);
     if (own === undefined) return 0;
     return this.watchesOf(own.namespace).filter((other) => (this.#entries.get(other)?.age ?? '') < own.age).length;
+  }
+
+  /** Of a trace that is watched and shown as converged, what a patch of that condition needs. */
+  converged(key: string): ConvergedTrace | undefined {
+    const { isWatch, uid, generation, convergedAt: at } = this.#entries.get(key) ?? {};
+    return isWatch === true && uid !== undefined && at !== undefined
+      ? { uid, at, ...present({ generation }) }
+      : undefined;
   }
 
   keys(): readonly string[] {

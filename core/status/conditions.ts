@@ -11,6 +11,7 @@ import type { NodeAnswer } from '../wire/node-report.ts';
 import { plural } from '../lib/plural.ts';
 import type { DesiredService } from '../api/service.ts';
 import { lagText } from '../convergence/lag-text.ts';
+import type { SliceChange } from '../convergence/slice-changes.ts';
 import type {
   Condition,
   ConvergenceStatus,
@@ -86,6 +87,27 @@ function dated(
       ...(input.generation === undefined ? {} : { observedGeneration: input.generation }),
     };
   });
+}
+
+/**
+ * The condition Converged from when a change of the EndpointSlices is known until the nodes have been asked: it is not what it was.
+ * @param observedGeneration of the trace; absent where it is not known
+ */
+export function changedCondition(
+  { endpointSlice, resourceVersion }: Pick<SliceChange, 'endpointSlice' | 'resourceVersion'>,
+  now: string,
+  observedGeneration: number | undefined,
+): Condition {
+  return {
+    type: 'Converged',
+    status: 'False',
+    reason: 'Syncing',
+    message: boundedText(
+      `EndpointSlice ${endpointSlice} changed (resourceVersion ${resourceVersion}); whether the rules of all nodes have it is being looked at`,
+    ),
+    lastTransitionTime: now,
+    ...(observedGeneration === undefined ? {} : { observedGeneration }),
+  };
 }
 
 type AnsweredNode = Pick<NodeFacts, 'node' | 'answer'>;

@@ -53,12 +53,31 @@ function changesOf(
   );
 }
 
+const status = (resourceVersion: string): NonNullable<ServiceTraceStatus['convergence']> => ({
+  resourceVersion,
+  convergedNodes: 0,
+  totalNodes: 0,
+});
+
 describe('SliceLog', () => {
   it('begins where the Service was first listed', () => {
     const log = new SliceLog();
     expect(log.since(key, undefined)).toBeUndefined();
     log.listed(key, list(100, [slice(90, ['10.0.0.1'])]));
     expect(log.since(key, undefined)).toEqual({ resourceVersion: '100' });
+  });
+
+  it('says whether what the watch delivered changes anything, and what a status was not made from', () => {
+    const log = new SliceLog();
+    expect(log.saw(slice(89, ['10.0.0.1']), false, start)).toBe(false);
+    log.listed(key, list(100, [slice(90, ['10.0.0.1'])]));
+    expect(log.saw(slice(101, ['10.0.0.1']), false, start)).toBe(false);
+    expect(log.saw(slice(102, ['10.0.0.1', '10.0.0.2']), false, start)).toBe(true);
+    expect(log.saw(slice(102, ['10.0.0.1', '10.0.0.2']), false, start)).toBe(false);
+    expect(log.saw(slice(103, ['10.0.0.1', '10.0.0.2']), true, start)).toBe(true);
+    const after = (resourceVersion: string) => log.lastAfter(key, { convergence: status(resourceVersion) });
+    expect(after('100')?.resourceVersion).toBe('103');
+    expect(after('103')).toBeUndefined();
   });
 
   it('has each change of a watch once, though lists show the last ones again, and an older one comes late', () => {

@@ -93,3 +93,19 @@ it('takes a trace that is gone, or was recreated, for nothing to write', async (
   };
   await store.writeStatus(object as Parameters<TraceStore['writeStatus']>[0], {});
 });
+
+it('replaces a condition where it is there and True, and lets another failure be one', async () => {
+  const condition = { type: 'Converged', status: 'False', reason: 'r', message: 'm', lastTransitionTime: 't' } as const;
+  const replaced = (): Promise<void> => store.replaceTrueCondition('shop/a', 'u1', 2, condition);
+  answer = { code: 200, body: object };
+  await replaced();
+  for (const message of [
+    'the server rejected our request: testing value /status/conditions/2/status failed: test failed',
+    'jsonpatch test operation does not apply: doc is missing path: /status/conditions/2/type: missing value',
+  ]) {
+    answer = { code: 422, body: { kind: 'Status', code: 422, message } };
+    await replaced();
+  }
+  answer = { code: 503, body: { kind: 'Status', code: 503, message: 'no' } };
+  await expect(replaced()).rejects.toThrow('no');
+});

@@ -107,6 +107,7 @@ function world(): World {
         return { status, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] };
       },
       release: async () => undefined,
+      changeAfter: () => undefined,
     },
     store: {
       read: async (key) => traces.get(key),

@@ -68,6 +68,7 @@ function world(
       release: async () => {
         done.push('release');
       },
+      changeAfter: () => undefined,
     },
     store: {
       read: async () => object,
@@ -516,4 +517,35 @@ describe('a trace of mode Watch', () => {
     expect(written.map((each) => each.conditions?.[0]?.status)).toEqual(['Unknown', 'True']);
     expect(done).toContain('collect');
   });
+});
+
+it('does not write as converged what changed while the nodes were asked', async () => {
+  const converged: ServiceTraceStatus = {
+    ...status('True'),
+    conditions: [
+      ...(status('True').conditions ?? []),
+      { type: 'Converged', status: 'True', reason: 'RulesEqual', message: 'm', lastTransitionTime: at(-1) },
+    ],
+  };
+  const { deps } = world(trace({ mode: 'Watch' }), converged);
+  const written: ServiceTraceStatus[] = [];
+  const changed = { endpointSlice: 'auth-1', resourceVersion: '7', earliest: 0, latest: 0 };
+  const again = await reconcile('default/a', {
+    ...deps,
+    engine: { ...deps.engine, changeAfter: () => ({ ...changed, endpoints: [], before: [], after: [] }) },
+    store: {
+      ...deps.store,
+      writeStatus: async (_trace, now) => {
+        written.push(now);
+      },
+    },
+  });
+  expect(written.map(({ conditions }) => conditions?.find(({ type }) => type === 'Converged'))).toEqual([
+    expect.objectContaining({
+      status: 'False',
+      reason: 'Syncing',
+      message: expect.stringMatching(/^EndpointSlice auth-1 changed \(resourceVersion 7\)/),
+    }),
+  ]);
+  expect(again).toEqual({ again: 1000 });
 });

@@ -90,3 +90,27 @@ it('counts the older traces of mode Watch of a namespace, those that are suspend
   });
   expect([index.watchesBefore('shop/c'), index.watchesBefore('shop/d')]).toEqual([0, 1]);
 });
+
+it('knows where the condition is that says that a watched trace has converged, while it is True', () => {
+  const index = new TraceIndex();
+  const watched = trace({ mode: 'Watch' });
+  const shown = (converged: string): IndexedTrace => ({
+    ...watched,
+    status: {
+      observedGeneration: 1,
+      conditions: [
+        { type: 'Ready', status: 'True' },
+        { type: 'Converged', status: converged },
+      ],
+    },
+  });
+  index.set('default/a', watched);
+  expect(index.converged('default/a')).toBeUndefined();
+  index.set('default/a', shown('True'));
+  expect(index.converged('default/a')).toEqual({ uid: 'u1', generation: 1, at: 1 });
+  index.set('default/a', shown('False'));
+  expect(index.converged('default/a')).toBeUndefined();
+  index.set('default/a', { ...shown('True'), spec: { ...watched.spec, mode: 'Once' } });
+  expect(index.converged('default/a')).toBeUndefined();
+  expect(index.converged('default/b')).toBeUndefined();
+});
