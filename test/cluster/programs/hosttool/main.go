@@ -1,6 +1,6 @@
 // The hosttool program does what the cluster's harness needs of the machine it
 // runs on and a script cannot do well: forward a port into a network
-// namespace, and make the cluster's certificates.
+// namespace, make the cluster's certificates, and see when a node's rules change.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 const usage = `usage:
   hosttool forward --listen ADDRESS:PORT --netns FILE --to ADDRESS:PORT --address-file FILE
   hosttool pki --dir DIR < REQUESTS.json
+  hosttool rules --netns FILE --tables nf_tables|legacy --range ADDRESS/BITS
 `
 
 func main() {
@@ -26,6 +27,8 @@ func main() {
 		err = serveForward(arguments)
 	case "pki":
 		err = pki(arguments)
+	case "rules":
+		err = rules(arguments)
 	default:
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// seen is one line of output: the rules changed between From and To, which are
+// milliseconds since 1970, and had addresses of the range more or less than before.
+type seen struct {
+	From       float64  `json:"from"`
+	To         float64  `json:"to"`
+	Generation uint32   `json:"generation"`
+	Added      []string `json:"added"`
+	Removed    []string `json:"removed"`
+}
+
+// rules prints when rules of a node came and went, for tests of the programs
+// that say so: nothing of those programs is used here. Of nf_tables the kernel
+// reports each transaction; the legacy tables are read again and again.
+// Its standard input ends it.
+func rules(arguments []string) error {
+	flags := flag.NewFlagSet("rules", flag.ExitOnError)
+	netns := flags.String("netns", "", "file of the network namespace to look into")
+	tables := flags.String("tables", "nf_tables", "nf_tables or legacy")
+	prefix := flags.String("range", "", "ADDRESS/BITS of the IPv4 addresses that are looked for")
+	every := flags.Duration("every", 5*time.Millisecond, "pause between two readings of the legacy tables")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	if *netns == "" || (*tables != "nf_tables" && *tables != "legacy") {
+		return errors.New("--netns, --range, and --tables nf_tables or legacy are needed")
+	}
+	wanted, err := netip.ParsePrefix(*prefix)
+	if err != nil {
+		return err
+	}
+	namespace, err := os.Open(*netns)
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("entering the network namespace %s: %w", *netns, err)
+	}
+	// Where the machine does not allow it, what it waited for a processor is in the output all the same.
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20)
+	go func() {
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		os.Exit(0)
+	}()
+	if *tables == "legacy" {
+		return legacyRules(wanted, *every)
+	}
+	return netlinkRules(wanted)
+}
+
+func now() float64 {
+	var time unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_REALTIME, &time)
+	return float64(time.Sec)*1e3 + float64(time.Nsec)/1e6
+}
+
+// waited says for how long this thread has waited for a processor, in
+// milliseconds (Documentation/scheduler/sched-stats.rst).
+func waited(statistics *os.File) float64 {
+	text := make([]byte, 100)
+	length, err := statistics.ReadAt(text, 0)
+	if length == 0 && err != nil {
+		return 0
+	}
+	words := strings.Fields(string(text[:length]))
+	if len(words) < 2 {
+		return 0
+	}
+	nanoseconds, _ := strconv.ParseFloat(words[1], 64)
+	return nanoseconds / 1e6
+}
+
+func print(line any) error {
+	text, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(append(text, '\n'))
+	return err
+}
+
+var addressText = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+`)
+
+// collect finds addresses as text, as kube-proxy writes them into comments.
+func collect(found map[string]bool, wanted netip.Prefix, data []byte) {
+	for _, text := range addressText.FindAll(data, -1) {
+		if address, err := netip.ParseAddr(string(text)); err == nil && wanted.Contains(address) {
+			found[address.String()] = true
+		}
+	}
+}
+
+// collectData finds addresses that are the value of an attribute NFTA_DATA_VALUE
+// (1), alone or with a port behind them.
+func collectData(found map[string]bool, wanted netip.Prefix, data []byte) {
+	for at := 0; at+8 <= len(data); at += 4 {
+		if (data[at] != 8 && data[at] != 12) || data[at+1] != 0 || data[at+2] != 1 || data[at+3] != 0 {
+			continue
+		}
+		if address := netip.AddrFrom4([4]byte(data[at+4 : at+8])); wanted.Contains(address) {
+			found[address.String()] = true
+		}
+	}
+}
+
+// difference lists what is in one set and not in the other, sorted.
+func difference(one, other map[string]bool) []string {
+	found := []string{}
+	for text := range one {
+		if !other[text] {
+			found = append(found, text)
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// Numbers of linux/netfilter/nf_tables.h, behind those of the subsystem.
+const (
+	newChain, delChain     = 3, 5
+	newRule, delRule       = 6, 8
+	newElement, delElement = 12, 14
+	newGeneration          = 15
+	destroyRule            = 26
+	nftablesSubsystem      = 10
+	nftablesGroup          = 1 << 6 // NFNLGRP_NFTABLES is 7
+)
+
+// netlinkRules stamps each transaction as it comes.
+func netlinkRules(wanted netip.Prefix) error {
+	socket, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return err
+	}
+	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20); err != nil {
+		return err
+	}
+	if err := unix.Bind(socket, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: nftablesGroup}); err != nil {
+		return err
+	}
+	statistics, err := os.Open(fmt.Sprintf("/proc/self/task/%d/schedstat", unix.Gettid()))
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	buffer := make([]byte, 1<<20)
+	came, went := map[string]bool{}, map[string]bool{}
+	// Of what was received last: it came between the two.
+	var from, to float64
+	var beganFrom, beganTo float64
+	for {
+		length, _, err := unix.Recvfrom(socket, buffer, unix.MSG_DONTWAIT)
+		if errors.Is(err, unix.EAGAIN) {
+			before := waited(statistics)
+			length, _, err = unix.Recvfrom(socket, buffer, 0)
+			to = now()
+			from = to - (waited(statistics) - before)
+		} else {
+			// It came while what came before was looked at, or had to wait.
+			to = now()
+		}
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("netlink: %w", err)
+		}
+		if beganTo == 0 {
+			beganFrom, beganTo = from, to
+		}
+		for data := buffer[:length]; len(data) >= 16; {
+			size := int(binary.NativeEndian.Uint32(data))
+			if size < 16 || size > len(data) {
+				return errors.New("netlink: what came is not a message")
+			}
+			kind := binary.NativeEndian.Uint16(data[4:])
+			message := data[16:size]
+			data = data[min((size+3)&^3, len(data)):]
+			if kind>>8 != nftablesSubsystem {
+				continue
+			}
+			switch kind & 0xff {
+			case newRule, newChain, newElement:
+				collect(came, wanted, message)
+				collectData(came, wanted, message)
+			case delRule, delChain, delElement, destroyRule:
+				collect(went, wanted, message)
+				collectData(went, wanted, message)
+			case newGeneration:
+				added, removed := difference(came, went), difference(went, came)
+				if len(added)+len(removed) > 0 {
+					generation := uint32(0)
+					if len(message) >= 12 {
+						generation = binary.BigEndian.Uint32(message[8:])
+					}
+					if err := print(seen{beganFrom, beganTo, generation, added, removed}); err != nil {
+						return err
+					}
+				}
+				came, went = map[string]bool{}, map[string]bool{}
+				beganTo = 0
+			}
+		}
+	}
+}
+
+// The place of a table's rules in linux/netfilter_ipv4/ip_tables.h.
+const (
+	getInfo, getEntries = 64, 65
+	infoSize            = 84
+	entriesHead         = 40
+)
+
+// legacyRules reads the IPv4 table nat again and again. The kernel shows a
+// table whole, as it was at one moment of the call.
+func legacyRules(wanted netip.Prefix, every time.Duration) error {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW, unix.IPPROTO_RAW)
+	if err != nil {
+		return err
+	}
+	get := func(option int, data []byte) unix.Errno {
+		length := uint32(len(data))
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(socket), unix.IPPROTO_IP, uintptr(option),
+			uintptr(unsafe.Pointer(&data[0])), uintptr(unsafe.Pointer(&length)), 0)
+		return errno
+	}
+	read := func() (map[string]bool, error) {
+		for {
+			info := make([]byte, infoSize)
+			copy(info, "nat")
+			if errno := get(getInfo, info); errno != 0 {
+				return nil, errno
+			}
+			size := binary.NativeEndian.Uint32(info[80:])
+			table := make([]byte, entriesHead+size)
+			copy(table, "nat")
+			binary.NativeEndian.PutUint32(table[32:], size)
+			errno := get(getEntries, table)
+			if errno == unix.EAGAIN {
+				continue
+			}
+			if errno != 0 {
+				return nil, errno
+			}
+			found := map[string]bool{}
+			collect(found, wanted, table)
+			return found, nil
+		}
+	}
+	last := now()
+	known, err := read()
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	for count := uint32(1); ; count++ {
+		time.Sleep(every)
+		asked := now()
+		found, err := read()
+		if err != nil {
+			return err
+		}
+		added, removed := difference(found, known), difference(known, found)
+		if len(added)+len(removed) > 0 {
+			if err := print(seen{last, now(), count, added, removed}); err != nil {
+				return err
+			}
+		}
+		last, known = asked, found
+	}
+}
