@@ -38,13 +38,10 @@ export class LastResults {
         if (!('report' in answer)) return [[answer.node, answer]];
         const held = this.#watches.held(answer.node, service);
         if (held === undefined) return [];
-        const { report } = answer;
-        return [
-          [
-            answer.node,
-            { ...answer, report: withOtherRules(report, held), rulesReadAt: new Date(held.readAt).toISOString() },
-          ],
-        ];
+        const rulesReadAt = new Date(held.readAt).toISOString();
+        if (rulesReadAt === answer.rulesReadAt) return [[answer.node, answer]];
+        const { rulesKnownAt: _ofOthers, report, ...rest } = answer;
+        return [[answer.node, { ...rest, report: withOtherRules(report, held), rulesReadAt }]];
       }),
     );
   }

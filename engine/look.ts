@@ -8,7 +8,7 @@ import { limitedDetail, withoutClients, type ConntrackDetail } from '../core/sta
 import type { StatusInput } from '../core/status/input.ts';
 import { notReady } from '../core/status/not-ready.ts';
 import { progressStatus } from '../core/status/progress.ts';
-import type { NodeAnswer } from '../core/wire/node-report.ts';
+import { recordsOf, type NodeAnswer, type NodeReport } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
 import { unlessAbsent } from './api-error.ts';
 import { connectFromNodes } from './connect-from-nodes.ts';
@@ -73,7 +73,11 @@ export async function look(
   if (service === undefined) return lookAtAbsent(parts, request);
   const start = await readTraceStart(parts.readers, request, service);
   if (request.watch !== undefined)
-    parts.watches.expect(`${namespace}/${spec.serviceRef.name}`, versionsOf(start.slices));
+    parts.watches.expect(
+      `${namespace}/${spec.serviceRef.name}`,
+      versionsOf(start.slices),
+      isArriving(request.previous),
+    );
   const answers = firstAnswers(start);
   // While nodes are waited for, progress shows the Service as it was read last.
   let { desired } = start;
@@ -227,6 +231,7 @@ async function askWatched(
         ...answer,
         report: withRules(answer.report, held),
         rulesReadAt: new Date(held.readAt).toISOString(),
+        ...present({ rulesKnownAt: knownAt(answer.report, answer.askedAt, held) }),
       };
     }
   }
@@ -237,6 +242,22 @@ async function askWatched(
     watches.keep(node.name, whole, answer.report, count);
   }
   return answer;
+}
+
+/** When the node was asked, where the rules had been read then, and no change is on its way here that was made before. */
+function knownAt(report: NodeReport, askedAt: string | undefined, { readAt }: HeldRules): string | undefined {
+  const isSettled = recordsOf(report, 'watched')[0]?.isSettled === true;
+  return isSettled && askedAt !== undefined && readAt <= Date.parse(askedAt) ? askedAt : undefined;
+}
+
+/** For so long, a node that has not got a change is expected to. */
+const arrivalMilliseconds = 60_000;
+
+/** Some node has not got a change yet that was made not long ago. */
+function isArriving(previous: ServiceTraceStatus | undefined): boolean {
+  return (previous?.convergence?.changes ?? []).some(
+    ({ lag, latest }) => lag.pending > 0 && Date.now() - Date.parse(latest) < arrivalMilliseconds,
+  );
 }
 
 function versionsOf(slices: TraceStart['slices']): string {

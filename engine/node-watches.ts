@@ -6,6 +6,7 @@ import { recordsOf, type NodeReport, type NodeReportRecord } from '../core/wire/
 import type { ClockOffset } from '../core/wire/clock-offset.ts';
 import type { ProbeRequest, ProbeRequestService } from '../core/wire/probe-request.ts';
 import type { WatchRecord } from '../core/wire/watch-records.ts';
+import { present } from '../core/lib/present.ts';
 import type { Dispatch } from './dispatch-reading.ts';
 import type { NodeProbes } from './node-probes.ts';
 import type { TracedNode } from './observe.ts';
@@ -13,6 +14,8 @@ import type { TracedNode } from './observe.ts';
 /** What came of a Service's rules on one node, when it came, by this process's clock in milliseconds since 1970. */
 export interface SeenChange {
   readonly record: WatchRecord;
+  /** What its rules were before, as far as that is known. */
+  readonly before?: WatchRecord;
   readonly clock: ClockOffset | undefined;
   readonly at: number;
 }
@@ -22,7 +25,7 @@ export interface HeldRules {
   /** Those of a report that have to do with rules. */
   readonly records: readonly NodeReportRecord[];
   readonly dispatch: Dispatch;
-  /** When they were read, by this process's clock. */
+  /** When they had been read, by this process's clock: at the latest. */
   readonly readAt: number;
   /** kube-proxy's own word for its mode, by which they were read. */
   readonly proxyMode: string | undefined;
@@ -95,11 +98,12 @@ export class NodeWatches {
   /**
    * A change of the Service's EndpointSlices is on its way to the rules: where they are asked for, they are asked quickly.
    * @param slices differs where they have changed
+   * @param isArriving it was on its way at the last look, and may still be
    */
-  expect(service: string, slices: string): void {
+  expect(service: string, slices: string, isArriving: boolean): void {
     const before = this.#slices.get(service);
     this.#slices.set(service, slices);
-    if (before === undefined || before === slices) return;
+    if (!isArriving && (before === undefined || before === slices)) return;
     for (const [node, watched] of this.#nodes)
       if (watched.isPolled && watched.services.has(service)) this.#send(node, watched, true);
   }
@@ -191,10 +195,12 @@ export class NodeWatches {
     watched.held = {
       records: record.records.filter(isOfRules),
       dispatch: 'References',
-      readAt: at,
+      readAt:
+        clock === undefined ? at : Math.min(at, Math.ceil(record.read.ended - clock.milliseconds + clock.uncertainty)),
       proxyMode: proxyModeOf(record),
     };
-    watched.seen = [...watched.seen, { record, clock, at }].slice(-keptChanges);
+    const before = watched.seen.at(-1)?.record;
+    watched.seen = [...watched.seen, { record, clock, at, ...present({ before }) }].slice(-keptChanges);
     if (!isUnchanged) this.#onChange(record.service);
   }
 

@@ -1,10 +1,13 @@
 /** What the changes that came from the nodes' watches mean for the Service: where its rules sent packets, from when on. */
 import type { ServiceTraceStatus } from '../core/api/service-trace.ts';
 import type { DesiredService } from '../core/api/service.ts';
+import { ownChains, ruleDelta } from '../core/convergence/rule-delta.ts';
 import type { RuleObservation } from '../core/convergence/rule-observation.ts';
 import { present } from '../core/lib/present.ts';
 import { buildNodeProgram } from '../core/program/node-program.ts';
+import type { NodeProgram } from '../core/program/program.ts';
 import type { NodeAnswer } from '../core/wire/node-report.ts';
+import type { WatchRecord } from '../core/wire/watch-records.ts';
 import { withOtherRules, type NodeWatches, type SeenChange } from './node-watches.ts';
 
 /** What a status may not have had yet is what came this long before it, at most. */
@@ -22,13 +25,16 @@ export function ruleObservations(
   const seen = watches.seen(`${desired.namespace}/${desired.name}`, since);
   return answers.flatMap((answer) =>
     'report' in answer
-      ? (seen.get(answer.node) ?? []).map((change) =>
-          observationOf(
+      ? (seen.get(answer.node) ?? []).map((change) => {
+          const programOf = (record: WatchRecord): NodeProgram =>
+            buildNodeProgram(withOtherRules(answer.report, record), desired);
+          return observationOf(
             answer.node,
             change,
-            buildNodeProgram(withOtherRules(answer.report, change.record), desired).frontends,
-          ),
-        )
+            programOf(change.record),
+            change.before === undefined ? undefined : programOf(change.before),
+          );
+        })
       : [],
   );
 }
@@ -36,7 +42,8 @@ export function ruleObservations(
 function observationOf(
   node: string,
   { record, clock }: SeenChange,
-  frontends: RuleObservation['frontends'],
+  { frontends, chains }: NodeProgram,
+  before: NodeProgram | undefined,
 ): RuleObservation {
   const { changes, hasLost, isSettled, polled, read } = record;
   const [first] = changes;
@@ -50,5 +57,6 @@ function observationOf(
     ...present({ clock }),
     source: isReported ? 'Notification' : 'Reading',
     frontends,
+    ...(before === undefined ? {} : { delta: ruleDelta(ownChains(before.chains), ownChains(chains)) }),
   };
 }

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { lineSplitter } from '../core/lib/line-splitter.ts';
 import { maxReportBytes } from '../core/wire/report-limit.ts';
 import { probeRequestSchema, requestProblem, type ProbeRequest } from '../core/wire/probe-request.ts';
+import type { NodeReportRecord } from '../core/wire/node-report.ts';
 import type { WatchRecord } from '../core/wire/watch-records.ts';
 import { watchRequestSchema } from '../core/wire/watch-request.ts';
 import {
@@ -34,7 +35,7 @@ export type Answer = (request: ProbeRequest, signal: AbortSignal, emit: Emit) =>
 export type StartWatch = (handlers: {
   readonly emit: (record: WatchRecord) => void;
   readonly onFailure: (problem: string) => void;
-}) => Pick<RuleWatch, 'set' | 'hold' | 'end'>;
+}) => Pick<RuleWatch, 'set' | 'hold' | 'settled' | 'end'>;
 
 /**
  * Says hello at once, and serves until the input ends or the peer is silent.
@@ -232,12 +233,20 @@ class Session {
     this.#running.set(id, ended);
     let length = 0;
     let problem: string | undefined;
+    const send: Emit = (record) => {
+      if (!this.#responder.isAnswering(id) || this.#isOver) return;
+      length += this.#writer.send({ type: 'record', id, record });
+      if (length > maxReportBytes) this.#perform(this.#responder.stop(id, 'tooLarge'));
+    };
+    const settled = request.collect.rules ? undefined : this.#watch?.rules.settled();
+    const last: NodeReportRecord[] = [];
     try {
       await this.#answer(request, ended.signal, (record) => {
-        if (!this.#responder.isAnswering(id) || this.#isOver) return;
-        length += this.#writer.send({ type: 'record', id, record });
-        if (length > maxReportBytes) this.#perform(this.#responder.stop(id, 'tooLarge'));
+        if (settled !== undefined && record.kind === 'end') last.push(record);
+        else send(record);
       });
+      if (settled !== undefined) send({ kind: 'watched', isSettled: await settled });
+      for (const record of last) send(record);
     } catch (error) {
       problem = error instanceof Error ? error.message : String(error);
     }

@@ -1603,6 +1603,10 @@ export interface NodeLagStatus {
    * It took at most so long, where it arrived.
    */
   maxMilliseconds?: number;
+  /**
+   * When it arrived: between so long and maxMilliseconds after the `earliest` of the change. Absent where only the end is known.
+   */
+  fromMilliseconds?: number;
 }
 export interface RuleDeltaStatus {
   /**
@@ -4143,6 +4147,11 @@ export const serviceTraceSchema = {
             },
             "maxMilliseconds": {
              "description": "It took at most so long, where it arrived.",
+             "type": "integer",
+             "format": "int64"
+            },
+            "fromMilliseconds": {
+             "description": "When it arrived: between so long and maxMilliseconds after the `earliest` of the change. Absent where only the end is known.",
              "type": "integer",
              "format": "int64"
             }

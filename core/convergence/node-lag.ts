@@ -52,7 +52,12 @@ export function nodeLag(
   const before = (seen: Seen): Verdict =>
     judged.findLast((other) => other.verdict !== undefined && isBefore(other.seen, seen))?.verdict;
   const formerUpper = former.maxMilliseconds === undefined ? undefined : change.earliest + former.maxMilliseconds;
-  const formerLower = former.minMilliseconds === 0 ? -Infinity : change.latest + former.minMilliseconds;
+  const formerLower =
+    former.fromMilliseconds !== undefined
+      ? change.earliest + former.fromMilliseconds
+      : former.minMilliseconds === 0
+        ? -Infinity
+        : change.latest + former.minMilliseconds;
   const lastWithout = judged.findLast(
     ({ seen, verdict }) => verdict === 'Without' && (formerUpper === undefined || seen.from <= formerUpper),
   )?.seen;
@@ -60,7 +65,10 @@ export function nodeLag(
   const firstWith = judged.find(
     ({ seen, verdict }) =>
       verdict === 'With' &&
-      (lastWithout === undefined || isAfter(seen, lastWithout)) &&
+      (lastWithout === undefined ||
+        isAfter(seen, lastWithout) ||
+        // What changed once more after a notification would have been reported, too.
+        (seen.isWatched && seen.to >= lastWithout.from)) &&
       // What was seen while nobody knows whether the change was made already is of it only where rules changed to it.
       (seen.from >= change.latest || (seen.to >= change.earliest && isOnlyOne && before(seen) === 'Without')),
   )?.seen;
@@ -77,6 +85,9 @@ export function nodeLag(
     state: upper === undefined ? undoneState(former, change, ends, judged) : 'Arrived',
     minMilliseconds: Number.isFinite(lower) ? Math.max(0, Math.floor(lower - change.latest)) : 0,
     ...(upper === undefined ? {} : { maxMilliseconds: Math.max(0, Math.ceil(upper - change.earliest)) }),
+    ...(upper === undefined || lower < change.earliest
+      ? {}
+      : { fromMilliseconds: Math.floor(lower - change.earliest) }),
   };
 }
 

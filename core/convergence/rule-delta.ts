@@ -38,6 +38,11 @@ export const ruleDelta = oncePerAll((before: readonly ComparedChain[], after: re
   return delta;
 });
 
+/** Without the chain that all Services share, which is not always read. */
+export function ownChains<Chain extends ComparedChain>(chains: readonly Chain[]): readonly Chain[] {
+  return chains.filter(({ table, name }) => table !== 'nat' || name !== 'KUBE-SERVICES');
+}
+
 function chainsByName(chains: readonly ComparedChain[]): Map<string, ComparedChain> {
   return new Map(chains.map((chain) => [`${chain.family} ${chain.table} ${chain.name}`, chain]));
 }

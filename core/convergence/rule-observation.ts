@@ -43,8 +43,6 @@ export interface RuleObservation {
    */
   readonly source: 'Reading' | 'Notification';
   readonly frontends: readonly ObservedFrontend[];
-  /** How kube-proxy wrote them, by its counters. */
-  readonly restore?: 'Full' | 'Partial';
   /** Against the rules before; absent where those are not known. */
   readonly delta?: RuleDelta;
 }

@@ -21,6 +21,7 @@ export interface NodeFacts {
     readonly collectedAt: string;
     /** Where the rules were read before the rest. */
     readonly rulesReadAt?: string;
+    readonly rulesKnownAt?: string;
     readonly program: NodeProgram;
     readonly kubeProxy?: KubeProxyState;
     readonly conntrack?: RecordOf<'conntrack'>;
@@ -76,7 +77,7 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
     read: {
       report,
       collectedAt,
-      ...present({ rulesReadAt: answer.rulesReadAt }),
+      ...present({ rulesReadAt: answer.rulesReadAt, rulesKnownAt: answer.rulesKnownAt }),
       ...(dnsAnswers.length === 0 ? {} : { dnsAnswers }),
       ...(connections.length === 0
         ? {}

@@ -15,7 +15,7 @@ import {
   type ConntrackReading,
 } from '../convergence/endpoint-connections.ts';
 import { changeHistory, changeKey } from '../convergence/history.ts';
-import { ruleDelta, type ComparedChain } from '../convergence/rule-delta.ts';
+import { ownChains, ruleDelta } from '../convergence/rule-delta.ts';
 import type { RuleDelta, RuleObservation } from '../convergence/rule-observation.ts';
 import { convergenceOf } from '../diagnose/checks/frontend-drift.ts';
 import { mergeDurations, quantile } from '../kube-proxy/histograms.ts';
@@ -93,6 +93,7 @@ function changesStatus(
   });
   const arrivals = Map.groupBy(newArrivals(former, history.changes), ({ lag }) => lag.node);
   const deltas = deltasOf(arrivals, previous, nodes, observations);
+  const restores = restoresOf(previous, nodes);
   const readings = nodes.flatMap(conntrackReadingOf);
   const changes = history.changes.map((change, index) => {
     const later = history.changes.slice(index + 1);
@@ -101,7 +102,7 @@ function changesStatus(
     return {
       ...others,
       ...present({
-        rules: rulesOf(change, deltas),
+        rules: rulesOf(change, deltas, restores),
         conntrack: connectionsKept(change, later, nodes, now),
         connections,
         // All rows are there again where they were worked out again.
@@ -139,15 +140,20 @@ function kept(
 }
 
 /**
- * By the collector's clock, between whose times the node was read. Rules that are watched may have been read before the rest,
- * or after it.
+ * By the collector's clock, between whose times the node was read. Rules that are watched were read at some time before, and are known
+ * to have been so still where their node says that nothing has changed since.
  */
 function observationOfReading({ node, read, answer }: NodeFacts): RuleObservation[] {
   if (read === undefined) return [];
   const collected = Date.parse(read.collectedAt);
   const asked = 'askedAt' in answer && answer.askedAt !== undefined ? Date.parse(answer.askedAt) : collected;
-  const rules = read.rulesReadAt === undefined ? [] : [Date.parse(read.rulesReadAt)];
-  const [readFrom, latest] = [Math.min(asked, ...rules), Math.max(collected, ...rules)];
+  const { rulesReadAt, rulesKnownAt } = read;
+  const [readFrom, latest] =
+    rulesKnownAt !== undefined
+      ? [Date.parse(rulesKnownAt), Date.parse(rulesKnownAt)]
+      : rulesReadAt !== undefined
+        ? [0, Date.parse(rulesReadAt)]
+        : [asked, collected];
   return Number.isFinite(latest) && Number.isFinite(readFrom)
     ? [{ node, latest, readFrom, source: 'Reading', frontends: read.program.frontends }]
     : [];
@@ -155,14 +161,18 @@ function observationOfReading({ node, read, answer }: NodeFacts): RuleObservatio
 
 /** What the status before says of the node: its time counts as the end alone, because nothing says when it was asked. */
 function observationBefore({ name, probe, ports }: NodeStatus): RuleObservation[] {
-  const collected = Date.parse(probe.collectedAt ?? '');
-  const latest = probe.rulesReadAt === undefined ? collected : Math.max(collected, Date.parse(probe.rulesReadAt));
+  const latest = Date.parse(probe.rulesReadAt ?? probe.collectedAt ?? '');
   if (probe.state !== 'Collected' || !Number.isFinite(latest)) return [];
   const frontends = ports.map((port) =>
     // A status that was too large has no targets.
     port.verdict === 'DNAT' && port.dnatTargets.length === 0 ? { ...port, verdict: 'Unknown' as const } : port,
   );
   return [{ node: name, latest, readFrom: 0, source: 'Reading', frontends }];
+}
+
+/** The latest moment at which a node's rules had it: milliseconds since 1970; NaN where they are not known to. */
+function arrivalOf({ earliest, nodes }: SliceChangeStatus, node: string): number {
+  return Date.parse(earliest) + (nodes.find((each) => each.node === node)?.maxMilliseconds ?? NaN);
 }
 
 /** By the collector's clock, the latest moment at which it arrived: milliseconds since 1970. */
@@ -184,8 +194,8 @@ function deltasOf(
   const nodesBefore = new Map((previous?.nodes ?? []).map((node) => [node.name, node]));
   const programs = new Map((previous?.programs ?? []).map(({ fingerprint, chains }) => [fingerprint, chains]));
   const compared = new Map<string, RuleDelta>();
-  const notified = Map.groupBy(
-    observations.filter(({ source, delta }) => source === 'Notification' && delta !== undefined),
+  const watched = Map.groupBy(
+    observations.filter(({ delta }) => delta !== undefined),
     ({ node }) => node,
   );
   const add = (change: SliceChangeStatus, node: string, delta: NodeDelta): void => {
@@ -196,16 +206,13 @@ function deltasOf(
     const last = arrived.at(-1);
     const before = nodesBefore.get(node);
     if (last === undefined || read === undefined) continue;
-    const reported = (notified.get(node) ?? []).flatMap(({ latest, clock, delta, restore }) => {
+    const reported = (watched.get(node) ?? []).flatMap(({ latest, clock, delta }) => {
       const to = latest - (clock?.milliseconds ?? 0) + (clock?.uncertainty ?? 0);
       const of = arrived.filter((arrival) => Math.abs(arrivedBy(arrival) - to) < 1);
       const own = of.at(-1);
-      return own === undefined || delta === undefined
-        ? []
-        : [{ change: own.change, changes: of.length, delta, restore }];
+      return own === undefined || delta === undefined ? [] : [{ change: own.change, changes: of.length, delta }];
     });
-    for (const { change, changes, delta, restore } of reported)
-      add(change, node, { changes, ...present({ restore }), ...copyOf(delta) });
+    for (const { change, changes, delta } of reported) add(change, node, { changes, ...copyOf(delta) });
     if (reported.length > 0) continue;
     const [old, now] = [before?.program, fingerprintOf(read.program)];
     const chains = old === undefined ? undefined : programs.get(old);
@@ -214,11 +221,7 @@ function deltasOf(
     const key = `${old} ${now}`;
     const delta = compared.get(key) ?? ruleDelta(ownChains(chains), ownChains(read.program.chains));
     compared.set(key, delta);
-    add(last.change, node, {
-      changes: arrived.length,
-      ...present({ restore: restoreOf(before, read) }),
-      ...copyOf(delta),
-    });
+    add(last.change, node, { changes: arrived.length, ...copyOf(delta) });
   }
   return deltas;
 }
@@ -230,11 +233,6 @@ function copyOf(delta: RuleDelta): Omit<NodeDelta, 'changes' | 'restore'> {
     removedChains: [...delta.removedChains],
     rewrittenChains: [...delta.rewrittenChains],
   };
-}
-
-/** What the chain that all Services share does is not always listed. */
-function ownChains(chains: readonly ComparedChain[]): readonly ComparedChain[] {
-  return chains.filter(({ table, name }) => table !== 'nat' || name !== 'KUBE-SERVICES');
 }
 
 /** By what kube-proxy counted in between; where it did both, nobody knows which of them wrote these rules. */
@@ -253,10 +251,41 @@ function restoreOf(
   return full > 0 ? 'Full' : 'Partial';
 }
 
-function rulesOf(change: SliceChangeStatus, deltas: ReturnType<typeof deltasOf>): RuleDeltaStatus[] | undefined {
+/** How kube-proxy wrote between two times at which its counters were read, by the collector's clock: milliseconds since 1970. */
+interface Restores {
+  readonly from: number;
+  readonly to: number;
+  readonly restore: 'Full' | 'Partial';
+}
+
+function restoresOf(
+  previous: ServiceTraceStatus | undefined,
+  nodes: readonly NodeFacts[],
+): ReadonlyMap<string, Restores> {
+  const before = new Map((previous?.nodes ?? []).map((node) => [node.name, node]));
+  return new Map(
+    nodes.flatMap(({ node, read }): [string, Restores][] => {
+      const old = before.get(node);
+      const restore = read === undefined ? undefined : restoreOf(old, read);
+      const [from, to] = [Date.parse(old?.probe.collectedAt ?? ''), Date.parse(read?.collectedAt ?? '')];
+      return restore === undefined || !(from < to) ? [] : [[node, { from, to, restore }]];
+    }),
+  );
+}
+
+/** Rules that were watched are known before the counters are: these come with the next answer of the node. */
+function rulesOf(
+  change: SliceChangeStatus,
+  deltas: ReturnType<typeof deltasOf>,
+  restores: ReadonlyMap<string, Restores>,
+): RuleDeltaStatus[] | undefined {
   const fresh = deltas.get(changeKey(change)) ?? [];
-  const groups = new Map((change.rules ?? []).map(({ nodes, ...delta }) => [JSON.stringify(delta), { delta, nodes }]));
-  for (const { node, delta } of fresh) {
+  const former = (change.rules ?? []).flatMap(({ nodes, ...delta }) => nodes.map((node) => ({ node, delta })));
+  const groups = new Map<string, { readonly delta: NodeDelta; readonly nodes: string[] }>();
+  for (const { node, delta: known } of [...former, ...fresh]) {
+    const by = arrivalOf(change, node);
+    const { from = NaN, to = NaN, restore } = restores.get(node) ?? {};
+    const delta = known.restore === undefined && by >= from && by <= to ? { ...known, ...present({ restore }) } : known;
     const group = groups.get(JSON.stringify(delta));
     groups.set(JSON.stringify(delta), { delta, nodes: [...(group?.nodes ?? []), node].slice(0, maxNames) });
   }

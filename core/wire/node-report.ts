@@ -357,6 +357,12 @@ const unread = z
     part: part ?? (record.what.startsWith('rules') ? ('rules' as const) : ('other' as const)),
   }));
 
+/**
+ * Of a request without rules, in a session that watches them: whether all of their changes that were committed before it was asked
+ * have been given before this record.
+ */
+const watched = z.object({ kind: z.literal('watched'), isSettled: z.boolean() });
+
 const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
 
 export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
@@ -385,6 +391,7 @@ export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
   resolvConf,
   connection,
   unread,
+  watched,
   end,
 ]);
 
@@ -409,6 +416,8 @@ export type NodeAnswer =
       readonly askedAt?: string;
       /** When its rules were read, by the same clock; absent where that was with the rest. They have not changed since. */
       readonly rulesReadAt?: string;
+      /** When they are known to have been so still: the same clock. */
+      readonly rulesKnownAt?: string;
     }
   | {
       readonly node: string;

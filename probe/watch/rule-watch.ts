@@ -67,6 +67,7 @@ export class RuleWatch {
   #isHeld = false;
   #isReading = false;
   #areEventsKnown = true;
+  #onIdle: (() => void)[] = [];
 
   constructor(parts: RuleWatchParts) {
     this.#parts = parts;
@@ -108,6 +109,25 @@ export class RuleWatch {
     this.#polled.watch(services);
     if (isExpecting) this.#polled.hurry();
     if (isNew) void this.#wantTerms().then(() => this.#readDue());
+  }
+
+  /**
+   * Resolves when all changes that were committed before have been given; false where that is not known: what is polled, what is
+   * held back, or what goes on changing.
+   */
+  async settled(): Promise<boolean> {
+    if (!(await this.#sync())) return false;
+    if (this.#isReading)
+      await new Promise<void>((resolve) => {
+        this.#onIdle.push(resolve);
+      });
+    const all = [...this.#watched.values()];
+    return (
+      this.#areEventsKnown &&
+      this.#polls.length === 0 &&
+      !this.#isStopped() &&
+      all.every(({ text, isDue, isDoubtful }) => text !== undefined && !isDue && !isDoubtful)
+    );
   }
 
   /** While it is held, nothing is read: changes are written down. */
@@ -177,6 +197,7 @@ export class RuleWatch {
       }
     } finally {
       this.#isReading = false;
+      for (const resolve of this.#onIdle.splice(0)) resolve();
     }
   }
 

@@ -679,6 +679,7 @@ it('watches on a probe that lives as long as it is watched, again after a cut, a
         });
     },
     hold: () => undefined,
+    settled: () => Promise.resolve(true),
     end: () => {
       hasEnded += 1;
     },

@@ -60,3 +60,38 @@ it('is a reading where the kernel reported nothing, or went on changing', () => 
   expect(observed({ changes: [first], polled: ['legacy'] })[0]).toMatchObject({ source: 'Reading', earliest: 900.25 });
   expect(observed({ changes: [first], isSettled: false })[0]).toMatchObject({ source: 'Reading', latest: 1020 });
 });
+
+it('says what a change did to the rules, against what they were before', () => {
+  if (desired === undefined) return expect.fail('the recorded Service is not there');
+  const answer = answers.find(({ node }) => node === 'node-a');
+  if (answer === undefined || !('report' in answer)) return expect.fail('node-a was not recorded');
+  const record = (records: WatchRecord['records']): WatchRecord => ({
+    kind: 'rules',
+    service: 'default/auth-service',
+    changes: [first],
+    omitted: 0,
+    hasLost: false,
+    isSettled: true,
+    polled: [],
+    read: { began: 1000, ended: 1020 },
+    records,
+  });
+  const all = [...answer.report.records];
+  const gone = all.findIndex((each) => each.kind === 'iptablesChain' && JSON.stringify(each).includes('DNAT'));
+  const without = all.filter((_, index) => index !== gone);
+  const deltaOf = (before: WatchRecord | undefined) =>
+    ruleObservations(
+      [answer],
+      desired,
+      {
+        seen: () =>
+          new Map([['node-a', [{ record: record(all), clock, at: 1, ...(before === undefined ? {} : { before }) }]]]),
+      },
+      undefined,
+    )[0]?.delta;
+  expect(deltaOf(undefined)).toBeUndefined();
+  expect(deltaOf(record(all))).toMatchObject({ addedChains: [], removedChains: [], rewrittenChains: [] });
+  const delta = deltaOf(record(without));
+  expect(delta?.addedChains).toEqual([expect.stringMatching(/ nat KUBE-SEP-/)]);
+  expect(delta?.untouchedRules).toBeGreaterThan(5);
+});

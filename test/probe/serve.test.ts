@@ -1,6 +1,7 @@
 /** A session as a probe serves it, over streams of the test: who asks, cancels, is slow, is silent, or talks nonsense. */
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import * as z from 'zod';
 import type { NodeReportRecord } from '../../core/wire/node-report.ts';
 import type { ProbeRequest } from '../../core/wire/probe-request.ts';
 import { beatMilliseconds, parseProbeFrame, type ProbeFrame } from '../../core/wire/session-frames.ts';
@@ -199,4 +200,58 @@ it('refuses an answer that is too large, and keeps none of it', async () => {
   read();
   await settle();
   expect(frames.at(-1)).toBe('tooLarge 1');
+});
+
+it('ends an answer without rules when what changed of them before has been given', async () => {
+  const input = new PassThrough();
+  const output = new PassThrough();
+  const records: string[] = [];
+  const lines = lineSplitter((line) => {
+    const frame = parseProbeFrame(line);
+    const kind = frame.type === 'record' ? z.object({ kind: z.string() }).parse(frame.record).kind : frame.type;
+    records.push(kind);
+  });
+  output.setEncoding('utf8').on('data', lines.push);
+  let settle: ((isSettled: boolean) => void) | undefined;
+  void serve(
+    input,
+    output,
+    '1.0.0',
+    (asked, _signal, emit) => {
+      emit(start(asked.node));
+      emit({ kind: 'end', finishedAt: '2026-11-30T00:00:01Z', durationMilliseconds: 1 });
+      return Promise.resolve();
+    },
+    () => ({
+      set: () => undefined,
+      hold: () => undefined,
+      settled: () =>
+        new Promise((resolve) => {
+          settle = resolve;
+        }),
+      end: () => undefined,
+    }),
+  );
+  const without = JSON.stringify({
+    type: 'ask',
+    id: 2,
+    deadlineMilliseconds: 60_000,
+    request: { ...request('a'), collect: { rules: false, conntrack: 'None', kubeProxy: false } },
+  });
+  const watch = JSON.stringify({
+    type: 'watch',
+    id: 1,
+    request: { version: 1, node: 'a', services: [], isExpecting: false },
+  });
+  input.write(`${watch}\n${without}\n`);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(records).toEqual(['hello', 'start']);
+  settle?.(true);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(records).toEqual(['hello', 'start', 'watched', 'end', 'end']);
+  // With the rules, nothing is waited for.
+  input.write(ask(3));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(records.slice(5)).toEqual(['start', 'end', 'end']);
+  input.end();
 });

@@ -91,7 +91,9 @@ describe('changeHistory', () => {
         observation(start + 18_000, ['10.0.0.1', '10.0.0.2']),
       ],
     );
-    expect(change?.nodes).toEqual([{ node: 'node-a', state: 'Arrived', minMilliseconds: 3000, maxMilliseconds: 8000 }]);
+    expect(change?.nodes).toEqual([
+      { node: 'node-a', state: 'Arrived', minMilliseconds: 3000, maxMilliseconds: 8000, fromMilliseconds: 3000 },
+    ]);
     expect(change?.endpoints).toEqual([
       {
         address: '10.0.0.2',
@@ -121,7 +123,9 @@ describe('changeHistory', () => {
         }),
       ],
     );
-    expect(change?.nodes).toEqual([{ node: 'node-a', state: 'Arrived', minMilliseconds: 245, maxMilliseconds: 254 }]);
+    expect(change?.nodes).toEqual([
+      { node: 'node-a', state: 'Arrived', minMilliseconds: 245, maxMilliseconds: 254, fromMilliseconds: 245 },
+    ]);
   });
 
   it('waits for a node whose rules do not have it, for at least as long as they were seen without it', () => {
@@ -160,6 +164,27 @@ describe('changeHistory', () => {
     expect(change?.nodes[0]?.state).toBe('Unseen');
   });
 
+  it('says when it arrived where the watch delivered it later than that: the lag may be nothing, and the moment is known', () => {
+    const [change] = run(
+      [{ ...added, seenAt: start + 900 }],
+      [
+        observation(start - 1000, ['10.0.0.1'], { source: 'Notification' }),
+        observation(start + 300, ['10.0.0.1', '10.0.0.2'], { source: 'Notification', earliest: start + 299 }),
+      ],
+    );
+    expect(change?.nodes).toEqual([
+      { node: 'node-a', state: 'Arrived', minMilliseconds: 0, maxMilliseconds: 300, fromMilliseconds: 299 },
+    ]);
+    // It stays so.
+    const then = changeHistory({
+      desired,
+      nodes: [{ node: 'node-a' }],
+      former: change === undefined ? [] : [change],
+      observations: [observation(start + 2000, ['10.0.0.1', '10.0.0.2'])],
+    }).changes;
+    expect(then[0]?.nodes).toEqual(change?.nodes);
+  });
+
   it('does not take what a third change brought for the first one', () => {
     const changes = run(
       [added, undone, redone],
@@ -171,7 +196,7 @@ describe('changeHistory', () => {
     expect(changes.map(({ nodes }) => nodes[0])).toEqual([
       { node: 'node-a', state: 'NeverArrived', minMilliseconds: 0 },
       { node: 'node-a', state: 'Arrived', minMilliseconds: 0, maxMilliseconds: 500 },
-      { node: 'node-a', state: 'Arrived', minMilliseconds: 390, maxMilliseconds: 400 },
+      { node: 'node-a', state: 'Arrived', minMilliseconds: 390, maxMilliseconds: 400, fromMilliseconds: 390 },
     ]);
   });
 
@@ -231,7 +256,7 @@ describe('changeHistory', () => {
       observations: [observation(start + 4000, ['10.0.0.1', '10.0.0.2'])],
     }).changes;
     expect(then[0]?.nodes).toEqual([
-      { node: 'node-a', state: 'Arrived', minMilliseconds: 3000, maxMilliseconds: 4000 },
+      { node: 'node-a', state: 'Arrived', minMilliseconds: 3000, maxMilliseconds: 4000, fromMilliseconds: 3000 },
     ]);
   });
 
