@@ -35,7 +35,7 @@ it('knows nothing before the first round trip, takes what all of them leave, and
   bounds.add({ sent: 200, clock: 301, received: 202 });
   bounds.add({ sent: 300, clock: 450, received: 400 });
   expect(bounds.offset(400)).toEqual({ milliseconds: 101, uncertainty: 3 });
-  // A slow way there and a slow way back leave less together than each alone.
+  // One that was slow in one direction and one that was slow in the other leave less together than each alone.
   const together = new ClockBounds();
   together.add({ sent: 0, clock: 60, received: 61 });
   together.add({ sent: 100, clock: 101, received: 160 });
