@@ -2,6 +2,7 @@
  * The last answers of the nodes to traces that are watched: where only rules have changed since, and it is not yet time to ask the
  * nodes again, a status is worked out of these and the rules as they are now. So a change is seen when it is there.
  */
+import { present } from '../core/lib/present.ts';
 import type { NodeAnswer } from '../core/wire/node-report.ts';
 import { withOtherRules, type NodeWatches } from './node-watches.ts';
 import { probeRequestService } from './probe-requests.ts';
@@ -40,8 +41,9 @@ export class LastResults {
         if (held === undefined) return [];
         const rulesReadAt = new Date(held.readAt).toISOString();
         if (rulesReadAt === answer.rulesReadAt) return [[answer.node, answer]];
-        const { rulesKnownAt: _ofOthers, report, ...rest } = answer;
-        return [[answer.node, { ...rest, report: withOtherRules(report, held), rulesReadAt }]];
+        const { node, collectedAt, askedAt } = answer;
+        const report = withOtherRules(answer.report, held);
+        return [[node, { node, report, collectedAt, ...present({ askedAt }), rulesReadAt }]];
       }),
     );
   }
