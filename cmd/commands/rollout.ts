@@ -265,7 +265,7 @@ async function untilSettled({ seen, pods, clusterClient, request, io, progress }
       return [{ kind: 'timedOut', timeoutSeconds: timeoutMilliseconds / 1000 }, ...failed, ...unfinished];
     progress.update(
       reasons.length === 0
-        ? `Waiting whether another change comes: none for ${String(Math.floor(quiet / 1000))} of ${String(settleMilliseconds / 1000)} s`
+        ? `Waiting for ${String(settleMilliseconds / 1000)} s without another change`
         : `Following ${plural(seen.followed?.changes.size ?? 0, 'change')} of the EndpointSlices; ${reasons.join('; ')}`,
     );
     await sleep(lookMilliseconds, undefined, { signal: io.signal }).catch(() => undefined);

@@ -224,7 +224,7 @@ export function longest<Value extends DurationBounds>(values: readonly Value[]):
   );
 }
 
-export function timesOf({ earliest, latest }: Pick<SliceChangeStatus, 'earliest' | 'latest'>): Times {
+function timesOf({ earliest, latest }: Pick<SliceChangeStatus, 'earliest' | 'latest'>): Times {
   return { earliest: Date.parse(earliest), latest: Date.parse(latest) };
 }
 

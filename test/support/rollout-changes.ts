@@ -3,7 +3,7 @@ import type { EndpointChangeStatus, NodeLagStatus, SliceChangeStatus } from '../
 import type { RolloutInput } from '../../core/rollout/build-result.ts';
 import type { RolloutPod } from '../../core/rollout/pod-termination.ts';
 
-export const start = Date.parse('2026-11-30T12:00:00Z');
+const start = Date.parse('2026-11-30T12:00:00Z');
 
 /** Milliseconds after the start, as the status has it. */
 export function at(milliseconds: number): string {
