@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import { plural } from '../../core/lib/plural.ts';
+import { connectionFollowing } from '../../core/rollout/connections.ts';
+import { present } from '../../core/lib/present.ts';
 import { rolloutResult } from '../../core/rollout/build-result.ts';
 import { beginFollowing, withStatus, type FollowedChanges } from '../../core/rollout/followed-changes.ts';
 import type { Gap, RolloutResult } from '../../core/rollout/result.ts';
@@ -28,6 +30,8 @@ import { createPaint, wantsColor } from '../tables/paint.ts';
 
 /** How long the first result is waited for. */
 const firstMilliseconds = 60_000;
+/** How long after that the nodes have to begin to follow connections; some cannot. */
+const connectionsMilliseconds = 10_000;
 /** How often it is looked whether all is over. */
 const lookMilliseconds = 500;
 
@@ -171,6 +175,7 @@ async function follow(
       })),
       terminating: terminatingOf(trace),
       pods: pods.seen(),
+      ...present({ following: connectionFollowing(trace.status ?? {}) }),
       gaps,
     });
   } finally {
@@ -212,10 +217,20 @@ async function untilFollowed(
     await sleep(lookMilliseconds / 5, undefined, { signal }).catch(() => undefined);
   }
   if (seen.trace !== undefined) throwWhereNothingIsThere(seen.trace);
+  const limit = performance.now() + connectionsMilliseconds;
+  while (!isFollowedEverywhere(seen.trace) && performance.now() < limit && !signal.aborted)
+    await sleep(lookMilliseconds / 5, undefined, { signal }).catch(() => undefined);
+  io.signal.throwIfAborted();
   checkNodes(
     nodes,
     (seen.trace?.status?.nodes ?? []).map(({ name }) => name),
   );
+}
+
+/** Where nobody follows connections at all, nobody begins to. */
+function isFollowedEverywhere(trace: ServiceTrace | undefined): boolean {
+  const following = connectionFollowing(trace?.status ?? {});
+  return following === undefined || (following.isOfAllOthers && following.notFollowed.size === 0);
 }
 
 function selectorOf(trace: ServiceTrace | undefined): string | undefined {

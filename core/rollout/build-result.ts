@@ -31,7 +31,7 @@ export interface RolloutInput {
   readonly terminating: readonly string[];
   /** Every pod that was seen; undefined where pods may not be read. */
   readonly pods: readonly RolloutPod[] | undefined;
-  /** Which nodes result connections; absent where the trace follows none. */
+  /** Which nodes report connections; absent where the trace follows none. */
   readonly following?: ConnectionFollowing;
   /** What whoever followed the rollout knows not to be over. */
   readonly gaps: readonly Gap[];

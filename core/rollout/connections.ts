@@ -1,5 +1,5 @@
 /** Connections to endpoints that went, from what the status says of each change. */
-import type { SliceChangeStatus } from '../api/service-trace.ts';
+import type { NodeStatus, SliceChangeStatus } from '../api/service-trace.ts';
 import { canonicalAddress } from '../net/address.ts';
 import { present } from '../lib/present.ts';
 import type { ConnectionCounts } from './result.ts';
@@ -11,9 +11,34 @@ export interface FollowedConnections extends ConnectionCounts {
   readonly isComplete: boolean;
 }
 
-/** Which nodes result connections. */
+/** Which nodes report connections. */
+/** Which nodes report connections. */
 export interface ConnectionFollowing {
   readonly notFollowed: ReadonlySet<string>;
+  /** Whether each of the others does. */
+  readonly isOfAllOthers: boolean;
+}
+
+/** What a status says of who follows connections. */
+interface ConnectionsStatus {
+  readonly nodes?: readonly NodeStatus[];
+  readonly connectionEvents?: {
+    readonly followedNodes: number;
+    /** Each with some of its nodes by name. */
+    readonly notFollowed: readonly { readonly nodes: readonly string[] }[];
+  };
+}
+
+/** Undefined where the trace follows no connections. */
+export function connectionFollowing({
+  nodes = [],
+  connectionEvents,
+}: ConnectionsStatus): ConnectionFollowing | undefined {
+  if (connectionEvents === undefined) return undefined;
+  const { followedNodes, notFollowed } = connectionEvents;
+  const named = new Set(notFollowed.flatMap((group) => group.nodes));
+  const answered = nodes.filter(({ probe }) => probe.state === 'Collected').length;
+  return { notFollowed: named, isOfAllOthers: followedNodes + named.size >= answered };
 }
 
 /**
@@ -30,7 +55,7 @@ export function connectionsOn(
   const rows = (change.connections ?? []).filter(
     (row) => row.node === node && (canonicalAddress(row.address) ?? row.address) === key,
   );
-  const isFollowed = following !== undefined && !following.notFollowed.has(node);
+  const isFollowed = following !== undefined && following.isOfAllOthers && !following.notFollowed.has(node);
   if (rows.length === 0 && !isFollowed) return undefined;
   const lastOpened = rows
     .flatMap((row) => row.lastOpened ?? [])

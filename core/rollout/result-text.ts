@@ -30,20 +30,22 @@ export function sleepText({ seconds, isEnough, from, took, address, pod, node, p
   const since = from === 'podDeletion' ? 'its pod was deleted' : 'the EndpointSlice changed';
   const endpoint = pod === undefined ? address : `${address} (${pod})`;
   const how = isEnough
-    ? `a preStop hook that sleeps ${amount} would have been enough`
+    ? present !== undefined && present.preStopMinSeconds >= seconds
+      ? `the preStop hook of the pods was long enough: ${amount} would have been, too`
+      : `a preStop hook that sleeps ${amount} would have been enough`
     : `a preStop hook has to sleep ${amount} at least, and maybe more`;
   const last =
     took.maxMilliseconds === undefined
       ? `${node} is not known to have stopped sending new connections to ${endpoint}`
       : `${node} was the last to send new connections to ${endpoint}, for ${lagText(took)} after ${since}`;
-  return `${how}: ${last}${present === undefined ? '' : `; ${presentText(seconds, present)}`}`;
+  return `${how}; ${last}${present === undefined ? '' : `; ${presentText(seconds, present)}`}`;
 }
 
 function presentText(
   seconds: number,
   { preStopMinSeconds, terminationGracePeriodSeconds }: NonNullable<PreStopSleep['present']>,
 ): string {
-  const hook = preStopMinSeconds === 0 ? 'none' : `one that takes ${String(preStopMinSeconds)} s`;
+  const hook = preStopMinSeconds === 0 ? 'no hook' : `one that takes ${String(preStopMinSeconds)} s`;
   const grace = `a grace period of ${String(terminationGracePeriodSeconds)} s`;
   const more = seconds > terminationGracePeriodSeconds ? ', which ends the hook before that: raise it, too' : '';
   return `the pods have ${hook}, and ${grace}${more}`;

@@ -119,7 +119,7 @@ export function rolloutInput(changes: readonly SliceChangeStatus[], more: Partia
     nodes: nodes.map((name) => ({ name, hasAnswered: true })),
     terminating: [],
     pods: [],
-    following: { notFollowed: new Set() },
+    following: { notFollowed: new Set(), isOfAllOthers: true },
     gaps: [],
     ...more,
   };

@@ -52,6 +52,8 @@ interface Scene {
   readonly changes: readonly SliceChangeStatus[];
   readonly pods?: readonly OwnedPod[];
   readonly more?: Partial<ServiceTraceStatus>;
+  /** Connections are not followed. */
+  readonly isUnfollowed?: true;
   readonly own?: Partial<ClusterClient>;
   readonly run?: (words: readonly string[], signal: AbortSignal, io: TestIo) => Promise<CommandEnd>;
   readonly columns?: number;
@@ -71,6 +73,10 @@ async function rollout(words: readonly string[], scene: Scene): Promise<Result> 
   if (parsed.kind !== 'request' || parsed.request.command !== 'rollout') throw new Error('no rollout request');
   const { request } = parsed;
   const io = testIo({ COLUMNS: String(scene.columns ?? 100) });
+  const followed =
+    scene.isUnfollowed === true
+      ? {}
+      : { connectionEvents: { followedNodes: 2, notFollowed: [], gaps: [], recent: [] } };
   let hasBegun = request.run.length === 0;
   let timer: NodeJS.Timeout | undefined;
   const cluster = fakeCluster({
@@ -82,8 +88,8 @@ async function rollout(words: readonly string[], scene: Scene): Promise<Result> 
           writeStatus(
             name,
             hasBegun
-              ? statusOf(scene.changes, scene.more)
-              : statusOf([], { nodes: scene.more?.nodes ?? statusOf([]).nodes ?? [] }),
+              ? statusOf(scene.changes, { ...followed, ...scene.more })
+              : statusOf([], { ...followed, nodes: scene.more?.nodes ?? statusOf([]).nodes ?? [] }),
           );
       }, 20);
     },
@@ -175,9 +181,21 @@ describe('kubectl svctrace rollout', () => {
     const [added, withdrawn] = behind.map(({ connections: _connections, ...each }) => each);
     const gone = change({ version: 103, earliest: 11_000, ...old, was: terminating });
     const changes = [added, withdrawn, gone].flatMap((each) => each ?? []);
-    const result = await rollout(['-o', 'json', ...restart], { changes, pods: [safe] });
+    const result = await rollout(['-o', 'json', ...restart], { changes, pods: [safe], isUnfollowed: true });
     expect(result.status).toBe(5);
     expect(reportOf(result)).toMatchObject({ verdict: 'partial', gaps: [{ kind: 'connectionsNotFollowed' }] });
+  });
+
+  it('ends with 0 where every node sent no more in time, and all of it is known', async () => {
+    const safe = owned(pod(old.pod, address, { deletedAt: 1000, sleep: 9 }));
+    const changes = behind.map((each, index) => ({
+      ...each,
+      ...(index === 1 ? { connections: [] } : {}),
+      ...(index === 2 ? { earliest: at(11_000), latest: at(11_000) } : {}),
+    }));
+    const { status, out } = await rollout(restart, { changes, pods: [safe] });
+    expect(status).toBe(0);
+    await expect(out.replace(/ in \d+ s$/m, ' in 9 s')).toMatchFileSnapshot('screens/rollout-healthy.txt');
   });
 
   it('ends with 0 and says so where nothing changed', async () => {
@@ -292,7 +310,11 @@ describe('kubectl svctrace rollout', () => {
 
 describe('the JUnit report', () => {
   it('has the shape of junit-10.xsd, with a failure for what was at risk and an error for what is not known', async () => {
-    const { out, status } = await rollout(['-o', 'junit', ...restart], { changes: behind, pods: [oldPod] });
+    const { out, status } = await rollout(['-o', 'junit', ...restart], {
+      changes: behind,
+      pods: [oldPod],
+      isUnfollowed: true,
+    });
     expect(status).toBe(1);
     const elements = elementsOf(out);
     expectJunit(elements);

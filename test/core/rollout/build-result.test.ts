@@ -159,7 +159,7 @@ describe('the verdict', () => {
       verdict: 'partial',
       gaps: [{ kind: 'connectionsNotFollowed' }],
     });
-    const notThere = { notFollowed: new Set(['node-a']) };
+    const notThere = { notFollowed: new Set(['node-a']), isOfAllOthers: true };
     expect(resultOf(changes, { ...good, following: notThere })).toMatchObject({
       verdict: 'partial',
       gaps: [{ kind: 'connectionsIncomplete', nodes: ['node-a'] }],
@@ -343,7 +343,8 @@ describe('of any rollout', () => {
       { nodes: [{ name: 'node-9', hasAnswered: false }] },
       { pods: undefined },
       { pods: [] },
-      { following: { notFollowed: new Set(['node-0']) } },
+      { following: { notFollowed: new Set(['node-0']), isOfAllOthers: true } },
+      { following: { notFollowed: new Set(), isOfAllOthers: false } },
       { command: { words: ['x'], startedAt: at(0), exitCode: 1 } },
       { gaps: [{ kind: 'interrupted' }] },
       { terminating: ['10.0.0.1'] },
