@@ -1,8 +1,8 @@
 /**
  * `npm run bench:status -- 100 1000 5000 [--json] [--bundle FILE]`: what the status of a Service costs with so many
  * endpoints, all ready, on three nodes, among 50 other Services of all kinds and the rules of a CNI, Docker and firewalld,
- * for kube-proxy's modes iptables and nftables. Each is worked out in a fresh process, bundled and in the operator's own
- * thread for it, as the operator does it; the baseline of the same run is the Service of
+ * for kube-proxy's modes iptables and nftables. Each is worked out in a fresh process, bundled, with the flags of the
+ * operator's image and in its own thread for it, as the operator does it; the baseline of the same run is the Service of
  * test/fixtures/auth-service.svctrace, which has three endpoints and no such neighbours.
  *
  * Seconds by the clock and of the processor, from the nodes' reports as their probes printed them to the status; of these,
@@ -20,6 +20,7 @@ import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { parseBundle } from '../core/wire/bundle.ts';
 import { commonOptions } from '../scripts/bundle-options.ts';
+import { operatorNodeFlags } from '../scripts/operator-entrypoint.ts';
 import { manyEndpoints, type ManyEndpointsMode } from './many-endpoints.ts';
 import { writeInput } from './status-input.ts';
 import * as z from 'zod';
@@ -113,7 +114,7 @@ async function write(mode: ManyEndpointsMode, endpoints: number): Promise<string
 function measure(measured: string, ...warmUp: readonly string[]): Measured {
   const { stdout, stderr, status } = spawnSync(
     process.execPath,
-    [join(folder, 'status-once.mjs'), measured, ...warmUp],
+    [...operatorNodeFlags(), join(folder, 'status-once.mjs'), measured, ...warmUp],
     { encoding: 'utf8' },
   );
   if (status !== 0) throw new Error(`${measured}: ${stderr}`);

@@ -11,6 +11,7 @@ import {
   type ImageSpec,
 } from '../cluster/images.ts';
 import { findExecutable } from '../cluster/requirements.ts';
+import { operatorEntrypoint } from '../../scripts/operator-entrypoint.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -43,7 +44,7 @@ export async function buildProjectImages(): Promise<{ operator: string; probe: s
       { path: '/status-worker.mjs', from: `${root}dist/status-worker.mjs`, mode: 0o644 },
     ],
     symlinks: node.symlinks,
-    entrypoint: ['/usr/local/bin/node', '/operator.mjs'],
+    entrypoint: operatorEntrypoint(),
     user: '65532:65532',
   });
   return { operator, probe: await buildImage(await probeSpec(node)) };
