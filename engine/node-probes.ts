@@ -597,13 +597,20 @@ export class NodeProbes {
     }
   }
 
-  /** Where there are as many probes as may be, the one that was idle the longest ends. @returns whether one more may be made */
+  /**
+   * Where there are as many probes as may be, the one that was idle the longest ends: one that watches only where no other is
+   * idle. Its watch is opened again on the next probe of its node. @returns whether one more may be made
+   */
   #makeRoom(): boolean {
     const { maxProbes = Infinity } = this.#options;
     if (this.#made.size + this.#creating.size < maxProbes) return true;
     const [idle] = [...this.#made.keys()]
       .filter((node) => (this.#inUse.get(node) ?? 0) === 0)
-      .sort((one, other) => (this.#lastUsed.get(one) ?? 0) - (this.#lastUsed.get(other) ?? 0));
+      .sort(
+        (one, other) =>
+          Number(this.#watched.has(one)) - Number(this.#watched.has(other)) ||
+          (this.#lastUsed.get(one) ?? 0) - (this.#lastUsed.get(other) ?? 0),
+      );
     if (idle === undefined) return false;
     void this.#end(idle);
     return true;

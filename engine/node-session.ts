@@ -171,7 +171,12 @@ export class NodeSession {
   close(): void {
     this.#isClosed = true;
     this.#closeStream();
-    this.#perform(this.#requester.giveUp({ reason: 'StreamBroke', message: closedError().message }));
+    const { message } = closedError();
+    const effects = this.#requester.giveUp({ reason: 'StreamBroke', message });
+    this.#perform(effects);
+    // Of a stream that was being opened again, the watch has heard no more than that the last one broke.
+    if (this.#requester.isWatching && !effects.some((effect) => effect.do === 'unwatched'))
+      this.#watchHandlers?.onUnwatched(message);
   }
 
   #connect(): void {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { parseNodeReport, type NodeAnswer } from '../../core/wire/node-report.ts';
 import type { ProbeRequest } from '../../core/wire/probe-request.ts';
 import { NodeProbes } from '../../engine/node-probes.ts';
+import { NodeWatches } from '../../engine/node-watches.ts';
 import { ProbeExecError, type openSession } from '../../engine/probe-exec.ts';
 import { probePod } from '../../engine/probe-pod.ts';
 import { serve, type StartWatch } from '../../probe/serve.ts';
@@ -287,6 +288,14 @@ const servicesOf = (answer: NodeAnswer): string =>
     ? answer.report.records.flatMap((record) => (record.kind === 'conntrack' ? [record.service] : [])).join(' ')
     : answer.reason;
 
+/** Of a node without tables. */
+const wholeReport = parseNodeReport(
+  report('{"services":[]}').replace(
+    '\n',
+    `\n${JSON.stringify({ kind: 'tables', legacy: { IPv4: [], IPv6: [] }, ipvs: false })}\n`,
+  ),
+);
+
 /** Probes whose exec is a function of the test. */
 async function withExec(
   exec: (services: string[]) => Promise<void>,
@@ -438,7 +447,11 @@ it('waits longer for a node that has become ready', async () => {
 });
 
 /** A real probe's side of a session, which answers as `report` does. */
-function servedSessions(startWatch?: StartWatch): {
+/** @param answering is waited for before each answer */
+function servedSessions(
+  startWatch?: StartWatch,
+  answering: () => Promise<void> = () => Promise.resolve(),
+): {
   open: typeof openSession;
   readonly streams: { isOver: boolean; cut: () => void }[];
 } {
@@ -460,9 +473,9 @@ function servedSessions(startWatch?: StartWatch): {
         input,
         output,
         '0',
-        (asked, _signal, emit) => {
+        async (asked, _signal, emit) => {
+          await answering();
           for (const record of parseNodeReport(report(JSON.stringify(asked))).records) emit(record);
-          return Promise.resolve();
         },
         startWatch,
       ).then(() => {
@@ -756,4 +769,124 @@ it('watches on a probe that lives as long as it is watched, again after a cut, a
   await vi.waitFor(() => {
     expect(streams.every(({ isOver }) => isOver)).toBe(true);
   });
+}, 30_000);
+
+it('has a watch give way to the bound of probes: its rules are unknown until it is opened again, and what changed is told', async () => {
+  let rules = 'first';
+  let held: PromiseWithResolvers<void> | undefined;
+  let begun = 0;
+  const { open } = servedSessions(
+    ({ emit }) => ({
+      set: ({ services }) => {
+        for (const { namespace, name } of services)
+          emit({
+            kind: 'rules',
+            service: `${namespace}/${name}`,
+            changes: [],
+            omitted: 0,
+            hasLost: false,
+            isSettled: true,
+            polled: [],
+            read: { began: 1, ended: 2 },
+            records: [
+              {
+                kind: 'nftChain',
+                service: `${namespace}/${name}`,
+                family: 'IPv4',
+                table: 'kube-proxy',
+                chain: 'own',
+                scope: 'all',
+                absent: false,
+                objects: [{ rules }],
+              },
+            ],
+          });
+      },
+      hold: () => undefined,
+      settled: () => Promise.resolve(true),
+
+      end: () => undefined,
+    }),
+    () => {
+      begun += 1;
+      return held?.promise ?? Promise.resolve();
+    },
+  );
+  await withExec(() => Promise.resolve(), { openSession: open, maxProbes: 2 });
+  const changed: string[] = [];
+  const watches = new NodeWatches(probes, (service) => changed.push(service));
+  const asking = serviceRequest('a');
+  const [service = expect.unreachable()] = asking.services;
+  /** As a trace reads a node, everything. */
+  const trace = async (): Promise<void> => {
+    const count = watches.count(node.name, service);
+    expect(failed(await probes.ask(node, asking, () => undefined))).toBe('answered');
+    watches.want(node, service, 3600_000);
+    watches.keep(node.name, asking, wholeReport, count);
+  };
+  const heldRules = (): unknown => watches.held(node.name, service)?.records.find(({ kind }) => kind === 'nftChain');
+  try {
+    await trace();
+    await vi.waitFor(
+      () => {
+        expect(watches.count(node.name, service)).toBe(1);
+      },
+      { timeout: 10_000 },
+    );
+    await trace();
+    await vi.waitFor(
+      () => {
+        expect(watches.held(node.name, service)).toBeDefined();
+      },
+      { timeout: 10_000 },
+    );
+    // Another probe is idle: it goes, though it was asked later.
+    await probes.ask(named('node-b'), asking, () => undefined);
+    await probes.ask(named('node-c'), asking, () => undefined);
+    await vi.waitFor(
+      () => {
+        expect(madeFor()).toEqual(['node-a', 'node-c']);
+      },
+      { timeout: 10_000 },
+    );
+    expect(watches.held(node.name, service)).toBeDefined();
+    // The other one is asked at this time, as long as it has not answered.
+    const holding = Promise.withResolvers<void>();
+    held = holding;
+    const before = begun;
+    const asked = probes.ask(named('node-c'), asking, () => undefined);
+    await vi.waitFor(
+      () => {
+        expect(begun).toBe(before + 1);
+      },
+      { timeout: 10_000 },
+    );
+    held = undefined;
+    await probes.ask(named('node-d'), asking, () => undefined);
+    await vi.waitFor(
+      () => {
+        expect(madeFor()).toEqual(['node-c', 'node-d']);
+        expect(watches.held(node.name, service)).toBeUndefined();
+      },
+      { timeout: 10_000 },
+    );
+    holding.resolve();
+    expect(failed(await asked)).toBe('answered');
+    rules = 'second';
+    changed.length = 0;
+    // Longer than the first pauses: no probe is made for a watch.
+    await sleep(1500);
+    expect(madeFor()).toEqual(['node-c', 'node-d']);
+    expect([watches.held(node.name, service), changed]).toEqual([undefined, []]);
+    await trace();
+    await vi.waitFor(
+      () => {
+        expect(heldRules()).toMatchObject({ objects: [{ rules: 'second' }] });
+      },
+      { timeout: 10_000 },
+    );
+    expect(changed).toEqual(['shop/a']);
+  } finally {
+    watches.close();
+  }
 }, 30_000);

@@ -175,6 +175,52 @@ it('opens the stream again after a pause where it was cut in the middle of a fra
   expect(streams).toHaveLength(2);
 });
 
+it('opens nothing where it is cut at rest, and answers the next who asks on a new stream', async () => {
+  const { session, streams, ask, last } = sessionWith();
+  ask('a');
+  await settle();
+  last().greet().begin(1);
+  last().finish(1);
+  await settle();
+  last().handlers.onEnd(broke);
+  await vi.advanceTimersByTimeAsync(3600_000);
+  expect([streams.length, session.isOpen]).toEqual([1, false]);
+  const b = ask('b');
+  // No pause: the one who asks waits for the stream alone.
+  await settle();
+  expect(streams).toHaveLength(2);
+  last().greet().begin(2);
+  last().finish(2);
+  await settle();
+  expect(b.words).toBe('b start+end true');
+  // What was cut before counts for nothing: two more streams may break.
+  const c = ask('c');
+  last().handlers.onEnd(broke);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(streams).toHaveLength(3);
+  last().greet().begin(3);
+  last().finish(3);
+  await settle();
+  expect(c.words).toBe('c start+end true');
+});
+
+it('tells who watches that it was closed, whether its stream was open or was being opened again', async () => {
+  for (const isCut of [false, true]) {
+    const { session, last } = sessionWith();
+    const reasons: string[] = [];
+    session.watch(
+      { version: 1, node: 'a', services: [], isExpecting: false },
+      { onRecord: () => undefined, onUnwatched: (reason) => reasons.push(reason) },
+    );
+    await settle();
+    last().greet();
+    if (isCut) last().handlers.onEnd(broke);
+    const before = reasons.length;
+    session.close();
+    expect(reasons.slice(before)).toEqual(['the session with its probe was closed']);
+  }
+});
+
 it('does not ask a third time, and tells how it ended', async () => {
   const { streams, ask, last } = sessionWith();
   const a = ask('a');

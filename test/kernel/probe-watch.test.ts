@@ -9,7 +9,7 @@ import { recordedServices } from '../support/recorded-services.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 import { stepsSchema, type Scenario } from './watch-rules.ts';
 
-const unavailable = kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft', 'perl']);
+const unavailable = kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft', 'perl', 'setpriv']);
 const program = `${process.execPath} ${fileURLToPath(new URL('watch-rules.ts', import.meta.url))}`;
 const fixture = (name: string): string =>
   readFileSync(new URL(`../fixtures/rulesets/${name}`, import.meta.url), 'utf8').replace(/^.*-m nfacct.*\n/gm, '');
@@ -59,9 +59,10 @@ const nft: Backend = {
   flood: nftables.flood,
 };
 
-async function watchIn({ loading }: Backend, steps: Scenario['steps']) {
+/** @param prefix of the command that watches */
+async function watchIn({ loading }: Backend, steps: Scenario['steps'], prefix = '') {
   const output = await inNamespace(
-    `cd $(mktemp -d); ip link set lo up\n${loading}\n${program}`,
+    `cd $(mktemp -d); ip link set lo up\n${loading}\n${prefix} ${program}`,
     JSON.stringify({ service, steps }),
     240_000,
   );
@@ -181,4 +182,24 @@ it('finds changes of the legacy tables by asking, and says between which reading
   }
   expect(JSON.stringify(of('replaced').records[0]?.records)).toContain('two');
   expect(of('other').records).toEqual([]);
+}, 300_000);
+
+const withOnly = (capability: string): string => `setpriv --inh-caps=-all --bounding-set=-all,+${capability}`;
+
+it('hears of changes with NET_ADMIN alone, and without it says why nothing is watched', async ({ skip }) => {
+  if (unavailable !== undefined) return skip(unavailable);
+  const { steps } = await watchIn(
+    nftables,
+    [{ name: 'own', script: nftables.add(service, 'one'), until: 1, quiet: 700 }],
+    withOnly('net_admin'),
+  );
+  expect(steps['first']).toMatchObject({ records: [{ changes: [], isSettled: true }], unwatched: [] });
+  expect(steps['own']).toMatchObject({ records: [{ hasLost: false, isSettled: true }], unwatched: [] });
+  expect(steps['own']?.records[0]?.changes).toHaveLength(1);
+  expect(JSON.stringify(steps['own']?.records[0]?.records)).toContain('one');
+  const without = await watchIn(nftables, [], withOnly('net_raw'));
+  expect(without.steps['first']).toMatchObject({
+    records: [],
+    unwatched: ['what the kernel reports of its rules cannot be read: netlink group: Operation not permitted'],
+  });
 }, 300_000);

@@ -98,7 +98,8 @@ async function main(): Promise<void> {
   const steps: z.infer<typeof stepsSchema> = {};
   const first: Scenario['steps'][number] = { name: 'first', script: '', quiet: 500 };
   for (const { name, script, helper, isExpecting, until = 0, quiet } of [first, ...scenario.steps]) {
-    if (name === 'first') for (let tries = 0; tries < 1200 && records.length === 0; tries += 1) await sleep(50);
+    if (name === 'first')
+      for (let tries = 0; tries < 1200 && records.length + unwatched.length === 0; tries += 1) await sleep(50);
     if (isExpecting === true) watch(true);
     const bytes = askedBytes(processes);
     const helpers = helper === undefined ? [] : processes.flatMap(({ pid = 0 }) => childrenOf(pid, 'netlink group'));
