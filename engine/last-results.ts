@@ -1,5 +1,5 @@
 /**
- * The last answers of the nodes to traces that are watched: where only rules have changed since, and it is not yet time to ask the
+ * The last answers of the nodes to traces that are watched: where only rules have changed and connections have come since, and it is not yet time to ask the
  * nodes again, a status is worked out of these and the rules as they are now. So a change is seen when it is there.
  */
 import { present } from '../core/lib/present.ts';
@@ -19,10 +19,10 @@ interface Last {
 const keptMilliseconds = 600_000;
 
 export class LastResults {
-  readonly #watches: Pick<NodeWatches, 'held' | 'seen'>;
+  readonly #watches: Pick<NodeWatches, 'held' | 'seen' | 'connections'>;
   readonly #results = new Map<string, Last>();
 
-  constructor(watches: Pick<NodeWatches, 'held' | 'seen'>) {
+  constructor(watches: Pick<NodeWatches, 'held' | 'seen' | 'connections'>) {
     this.#watches = watches;
   }
 
@@ -32,7 +32,9 @@ export class LastResults {
     if (last?.result.desired === undefined || request.watch === undefined) return undefined;
     const { desired, answers } = last.result;
     if (Date.now() - last.askedAt >= request.watch.intervalMilliseconds) return undefined;
-    if (this.#watches.seen(`${desired.namespace}/${desired.name}`, last.begunAt).size === 0) return undefined;
+    const name = `${desired.namespace}/${desired.name}`;
+    if (this.#watches.seen(name, last.begunAt).size === 0 && this.#watches.connections.changedAt(name) < last.begunAt)
+      return undefined;
     const service = probeRequestService(desired);
     return new Map(
       answers.flatMap((answer): [string, NodeAnswer][] => {

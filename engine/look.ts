@@ -16,7 +16,14 @@ import { listEndpointSlices, readEndpointSlices, type SliceList } from './desire
 import { dispatchReading, everyCollection, type Dispatch } from './dispatch-reading.ts';
 import { asBefore, IncomingAnswers, isWaitedFor } from './node-answers.ts';
 import type { NodeProbes } from './node-probes.ts';
-import { proxyModeOf, wholeMilliseconds, withRules, type HeldRules, type NodeWatches } from './node-watches.ts';
+import {
+  proxyModeOf,
+  wholeMilliseconds,
+  withRules,
+  type Follow,
+  type HeldRules,
+  type NodeWatches,
+} from './node-watches.ts';
 import { changedSlices, notice, type SeenServices } from './noticed-changes.ts';
 import { desiredServiceOf, type TracedNode } from './observe.ts';
 import { probeRequest, probeRequestService } from './probe-requests.ts';
@@ -189,7 +196,9 @@ async function askNodes(
         request.signal,
       );
     if (!isWatched) return askFor(whole);
-    return askWatched(parts, request, node, whole, reading.held, askFor);
+    const follow: Follow | undefined =
+      conntrack === 'None' ? undefined : { detail: conntrack, isViewed: request.watch?.isViewed === true };
+    return askWatched(parts, request, { node, whole, follow }, reading.held, askFor);
   };
   try {
     await Promise.all(
@@ -206,8 +215,11 @@ async function askNodes(
 async function askWatched(
   { watches }: LookParts,
   { watch }: TraceRequest,
-  node: TracedNode,
-  whole: ProbeRequest,
+  {
+    node,
+    whole,
+    follow,
+  }: { readonly node: TracedNode; readonly whole: ProbeRequest; readonly follow: Follow | undefined },
   needed: Dispatch | undefined,
   ask: (request: ProbeRequest) => Promise<NodeAnswer>,
 ): Promise<NodeAnswer> {
@@ -226,7 +238,7 @@ async function askWatched(
     // It may have changed meanwhile, or kube-proxy has another mode now.
     const held = usable();
     if (held !== undefined && held.proxyMode === proxyModeOf(answer.report)) {
-      watches.want(node, service, lease);
+      watches.want(node, service, lease, follow);
       return {
         ...answer,
         report: withRules(answer.report, held),
@@ -238,7 +250,7 @@ async function askWatched(
   const count = watches.count(node.name, service);
   const answer = await ask(whole);
   if ('report' in answer) {
-    watches.want(node, service, lease);
+    watches.want(node, service, lease, follow);
     watches.keep(node.name, whole, answer.report, count);
   }
   return answer;
@@ -374,18 +386,23 @@ function statusInput(
 
 /** @param foundBefore where it is given, what may be a moment's is left out unless it is among these */
 async function statusOf(
-  { judge, slices: sliceLog, watches }: LookParts,
+  parts: LookParts,
   request: TraceRequest,
   { nodeZones, client }: TraceStart,
   { desired, cluster }: Observed,
   answers: readonly NodeAnswer[],
   foundBefore?: readonly FindingStatus[],
 ): Promise<ServiceTraceStatus> {
+  const { judge, watches } = parts;
   const { walkFrom, problem } = client;
-  const slices = sliceLog.since(`${request.namespace}/${request.spec.serviceRef.name}`, request.previous);
+  const name = `${request.namespace}/${request.spec.serviceRef.name}`;
+  const slices = parts.slices.since(name, request.previous);
   const observations =
     request.watch === undefined ? undefined : ruleObservations(answers, desired, watches, request.previous);
-  const extra = present({ foundBefore, slices, observations });
+  const { shown } = conntrackOf(parts, request);
+  const connections =
+    request.watch === undefined || shown === 'None' ? undefined : watches.connections.records(name, shown);
+  const extra = present({ foundBefore, slices, observations, connections });
   const built = await judge(statusInput(request, { desired, answers, nodeZones, walkFrom, cluster, ...extra }));
   return problem === undefined || answers.some(isWaitedFor)
     ? built

@@ -346,6 +346,8 @@ export class NodeProbes {
     handlers: {
       readonly onRecord: (record: WatchRecord, clock: ClockOffset | undefined) => void;
       readonly onUnwatched: (reason: string) => void;
+      /** Rules are watched, and connections are not followed. */
+      readonly onUnfollowed: (reason: string) => void;
     },
   ): { readonly set: (request: WatchRequest) => void; readonly end: () => void } {
     const ended = new AbortController();
@@ -371,6 +373,9 @@ export class NodeProbes {
           if (signal.aborted) return;
           handlers.onUnwatched(reason);
           wake();
+        },
+        onUnfollowed: (reason) => {
+          if (!signal.aborted) handlers.onUnfollowed(reason);
         },
       });
     };

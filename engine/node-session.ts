@@ -36,6 +36,8 @@ export interface WatchHandlers {
   readonly onRecord: (record: WatchRecord) => void;
   /** Nothing is known from now on, until a Service's next record. */
   readonly onUnwatched: (reason: string) => void;
+  /** Rules are watched, and connections are not followed. */
+  readonly onUnfollowed: (reason: string) => void;
 }
 
 /** A peer that says nothing for so long after it was asked is taken for dead; it sends beats more often. */
@@ -360,6 +362,9 @@ export class NodeSession {
           break;
         case 'unwatched':
           this.#watchHandlers?.onUnwatched(effect.reason);
+          break;
+        case 'unfollowed':
+          this.#watchHandlers?.onUnfollowed(effect.reason);
           break;
         case 'roundTrip':
           this.#clock.add(effect.trip);

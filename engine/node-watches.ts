@@ -5,17 +5,18 @@
 import { recordsOf, type NodeReport, type NodeReportRecord } from '../core/wire/node-report.ts';
 import type { ClockOffset } from '../core/wire/clock-offset.ts';
 import type { ProbeRequest, ProbeRequestService } from '../core/wire/probe-request.ts';
-import type { WatchRecord } from '../core/wire/watch-records.ts';
+import type { RuleRecord, WatchRecord } from '../core/wire/watch-records.ts';
 import { present } from '../core/lib/present.ts';
+import { ConnectionLog } from './connection-log.ts';
 import type { Dispatch } from './dispatch-reading.ts';
 import type { NodeProbes } from './node-probes.ts';
 import type { TracedNode } from './observe.ts';
 
 /** What came of a Service's rules on one node, when it came, by this process's clock in milliseconds since 1970. */
 export interface SeenChange {
-  readonly record: WatchRecord;
+  readonly record: RuleRecord;
   /** What its rules were before, as far as that is known. */
-  readonly before?: WatchRecord;
+  readonly before?: RuleRecord;
   readonly clock: ClockOffset | undefined;
   readonly at: number;
 }
@@ -37,6 +38,8 @@ interface Watched {
   readonly service: ProbeRequestService;
   /** Milliseconds since 1970. */
   until: number;
+  /** Until when its connections are followed, with each detail; 0 where they are not. */
+  readonly follow: { Summary: number; Entries: number; viewed: number };
   /** Of what came so far; a reading that began at another count may be older. */
   count: number;
   /** Its watch is open, and has given its rules. */
@@ -45,6 +48,13 @@ interface Watched {
   whole: { readonly at: number; readonly others: readonly NodeReportRecord[] } | undefined;
   held: Omit<HeldRules, 'wholeAt'> | undefined;
   seen: SeenChange[];
+}
+
+/** Whose connections are followed, too. */
+export interface Follow {
+  readonly detail: 'Summary' | 'Entries';
+  /** Somebody looks at it: a result is due where some came. */
+  readonly isViewed: boolean;
 }
 
 interface WatchedNode {
@@ -58,6 +68,8 @@ export const wholeMilliseconds = 600_000;
 /** Of one Service and node, so many changes are kept for those who have not seen them. */
 const keptChanges = 50;
 const sweepMilliseconds = 5000;
+/** Results of connections alone are so far apart. */
+const viewMilliseconds = 1000;
 
 export class NodeWatches {
   readonly #probes: Pick<NodeProbes, 'watch'>;
@@ -65,6 +77,9 @@ export class NodeWatches {
   readonly #nodes = new Map<string, WatchedNode>();
   /** By Service, as they were last seen. */
   readonly #slices = new Map<string, string>();
+  readonly connections = new ConnectionLog();
+  /** Services whose connections somebody looks at, and a result is due of. */
+  readonly #due = new Map<string, NodeJS.Timeout>();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param onChange called with `namespace/name` when rules of the Service have changed on some node */
@@ -74,18 +89,24 @@ export class NodeWatches {
   }
 
   /** Wants the Service watched for a time, on a node that answers. */
-  want(node: TracedNode, service: ProbeRequestService, milliseconds: number): void {
+  want(node: TracedNode, service: ProbeRequestService, milliseconds: number, follow?: Follow): void {
     const key = nameOf(service);
     const watched = this.#nodes.get(node.name) ?? this.#begin(node);
     const until = Date.now() + milliseconds;
     const known = watched.services.get(key);
     if (known !== undefined && JSON.stringify(known.service) === JSON.stringify(service)) {
       known.until = Math.max(known.until, until);
+      const before = detailOf(known);
+      followUntil(known, follow, until);
+      if (detailOf(known) !== before) this.#send(node.name, watched, false);
       return;
     }
+    const follows = { Summary: 0, Entries: 0, viewed: 0 };
+    followUntil({ follow: follows }, follow, until);
     watched.services.set(key, {
       service,
       until,
+      follow: follows,
       count: 0,
       isKnown: false,
       whole: undefined,
@@ -152,6 +173,9 @@ export class NodeWatches {
     for (const { watch } of this.#nodes.values()) watch.end();
     this.#nodes.clear();
     this.#slices.clear();
+    this.connections.clear();
+    for (const timer of this.#due.values()) clearTimeout(timer);
+    this.#due.clear();
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
@@ -167,10 +191,15 @@ export class NodeWatches {
       services,
       watch: this.#probes.watch(node, {
         onRecord: (record, clock) => {
-          this.#received(watched, record, clock);
+          if (record.kind === 'rules') this.#received(watched, record, clock);
+          else this.#receivedConnections(node.name, watched, record, clock);
         },
-        onUnwatched: () => {
+        onUnwatched: (reason) => {
           for (const each of services.values()) each.isKnown = false;
+          this.#notFollowed(node.name, watched, reason);
+        },
+        onUnfollowed: (reason) => {
+          this.#notFollowed(node.name, watched, reason);
         },
       }),
       isPolled: false,
@@ -182,7 +211,32 @@ export class NodeWatches {
     return watched;
   }
 
-  #received(node: WatchedNode, record: WatchRecord, clock: ClockOffset | undefined): void {
+  #receivedConnections(
+    name: string,
+    { services }: WatchedNode,
+    record: Exclude<WatchRecord, RuleRecord>,
+    clock: ClockOffset | undefined,
+  ): void {
+    const watched = services.get(record.service);
+    if (watched === undefined || detailOf(watched) === undefined) return;
+    const now = Date.now();
+    this.connections.received(name, record, clock, now);
+    if (watched.follow.viewed < now || this.#due.has(record.service)) return;
+    this.#due.set(
+      record.service,
+      setTimeout(() => {
+        this.#due.delete(record.service);
+        this.#onChange(record.service);
+      }, viewMilliseconds).unref(),
+    );
+  }
+
+  #notFollowed(name: string, { services }: WatchedNode, reason: string): void {
+    for (const [key, watched] of services)
+      if (detailOf(watched) !== undefined) this.connections.notFollowed(name, key, reason, Date.now());
+  }
+
+  #received(node: WatchedNode, record: RuleRecord, clock: ClockOffset | undefined): void {
     node.isPolled = record.polled.length > 0;
     const watched = node.services.get(record.service);
     if (watched === undefined) return;
@@ -205,7 +259,17 @@ export class NodeWatches {
   }
 
   #send(name: string, { services, watch }: WatchedNode, isExpecting: boolean): void {
-    watch.set({ version: 1, node: name, services: [...services.values()].map(({ service }) => service), isExpecting });
+    const connections = [...services].flatMap(([service, watched]) => {
+      const detail = detailOf(watched);
+      return detail === undefined ? [] : [{ service, detail }];
+    });
+    watch.set({
+      version: 1,
+      node: name,
+      services: [...services.values()].map(({ service }) => service),
+      isExpecting,
+      ...(connections.length === 0 ? {} : { connections }),
+    });
   }
 
   /** Ends what nobody wants any more. */
@@ -213,7 +277,9 @@ export class NodeWatches {
     const now = Date.now();
     for (const [name, watched] of this.#nodes) {
       const old = [...watched.services].filter(([, { until }]) => until < now);
-      if (old.length === 0) continue;
+      const unfollowed = [...watched.services].filter(([, each]) => endFollowing(each, now));
+      for (const [key] of [...old, ...unfollowed]) this.connections.forget(name, key);
+      if (old.length + unfollowed.length === 0) continue;
       for (const [key] of old) watched.services.delete(key);
       if (watched.services.size > 0) this.#send(name, watched, false);
       else {
@@ -222,6 +288,24 @@ export class NodeWatches {
       }
     }
   }
+}
+
+/** The most that is wanted of its connections; undefined where they are not followed. */
+function detailOf({ follow }: Pick<Watched, 'follow'>): Follow['detail'] | undefined {
+  return follow.Entries > 0 ? 'Entries' : follow.Summary > 0 ? 'Summary' : undefined;
+}
+
+function followUntil({ follow: until }: Pick<Watched, 'follow'>, follow: Follow | undefined, time: number): void {
+  if (follow === undefined) return;
+  until[follow.detail] = Math.max(until[follow.detail], time);
+  if (follow.isViewed) until.viewed = Math.max(until.viewed, time);
+}
+
+/** @returns whether nobody wants its connections any more, who did before */
+function endFollowing(watched: Pick<Watched, 'follow'>, now: number): boolean {
+  const before = detailOf(watched);
+  for (const detail of ['Summary', 'Entries'] as const) if (watched.follow[detail] < now) watched.follow[detail] = 0;
+  return before !== undefined && detailOf(watched) === undefined;
 }
 
 const ruleKinds = new Set<NodeReportRecord['kind']>([

@@ -7,7 +7,7 @@ import { present } from '../core/lib/present.ts';
 import { buildNodeProgram } from '../core/program/node-program.ts';
 import type { NodeProgram } from '../core/program/program.ts';
 import type { NodeAnswer } from '../core/wire/node-report.ts';
-import type { WatchRecord } from '../core/wire/watch-records.ts';
+import type { RuleRecord } from '../core/wire/watch-records.ts';
 import { withOtherRules, type NodeWatches, type SeenChange } from './node-watches.ts';
 
 /** What a status may not have had yet is what came this long before it, at most. */
@@ -26,7 +26,7 @@ export function ruleObservations(
   return answers.flatMap((answer) =>
     'report' in answer
       ? (seen.get(answer.node) ?? []).map((change) => {
-          const programOf = (record: WatchRecord): NodeProgram =>
+          const programOf = (record: RuleRecord): NodeProgram =>
             buildNodeProgram(withOtherRules(answer.report, record), desired);
           return observationOf(
             answer.node,

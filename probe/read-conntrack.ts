@@ -8,6 +8,7 @@ import type { ProbeRequest, ProbeRequestService } from '../core/wire/probe-reque
 import { familyOf, type Family } from '../core/net/family.ts';
 import type { Commands } from './io/commands.ts';
 import type { Emit } from './io/emit.ts';
+import { isOwnConnection } from './rules/own-connection.ts';
 import { provenAddresses } from './rules/service-selector.ts';
 
 type Group = RecordOf<'conntrack'>['groups'][number];
@@ -53,7 +54,7 @@ export async function readConntrack(
             if (!mayConcern(line, tally.service)) continue;
             const entry = parseConntrackLine(line);
             if (entry === undefined) continue;
-            if (concerns(entry, tally.service, nodeAddresses)) add(tally, entry, line, request);
+            if (isOwnConnection(entry, tally.service, nodeAddresses)) add(tally, entry, line, request);
             else if (isToOtherPort(entry, tally.service)) addOtherPort(tally, entry);
           }
         },
@@ -91,29 +92,6 @@ function mayConcern(line: string, service: ProbeRequestService): boolean {
     provenAddresses(service).some((address) => line.includes(`dst=${address} `)) ||
     service.ports.some(({ nodePort }) => nodePort !== undefined && line.includes(`dport=${String(nodePort)} `))
   );
-}
-
-/**
- * An entry names no Service: it is this one's where it was sent to an address that nobody else has. Whatever a tenant
- * writes into externalIPs may be of the world outside, where others have been connected to before: there, an entry counts
- * only where it was sent elsewhere, as kube-proxy's rules of this Service do it.
- */
-function concerns(
-  entry: ConntrackEntry,
-  { clusterIPs, ownIPs = [], ports }: ProbeRequestService,
-  nodeAddresses: readonly string[],
-): boolean {
-  const { destination, destinationPort } = entry.original;
-  const isTo = (address: string): boolean => isSameAddress(address, destination);
-  return ports.some(({ protocol, port, nodePort }) => {
-    if (protocol.toLowerCase() !== entry.protocol) return false;
-    if (
-      destinationPort === port &&
-      (clusterIPs.some(isTo) || (!isSameAddress(entry.reply.source, destination) && ownIPs.some(isTo)))
-    )
-      return true;
-    return destinationPort === nodePort && nodeAddresses.some((address) => isSameAddress(address, destination));
-  });
 }
 
 function add(tally: Tally, entry: ConntrackEntry, line: string, request: ProbeRequest): void {

@@ -5,7 +5,7 @@ import { maxReportBytes } from '../core/wire/report-limit.ts';
 import { probeRequestSchema, requestProblem, type ProbeRequest } from '../core/wire/probe-request.ts';
 import type { NodeReportRecord } from '../core/wire/node-report.ts';
 import type { WatchRecord } from '../core/wire/watch-records.ts';
-import { watchRequestSchema } from '../core/wire/watch-request.ts';
+import { watchRequestSchema, type WatchRequest } from '../core/wire/watch-request.ts';
 import {
   beatMilliseconds,
   helloFrame,
@@ -20,6 +20,7 @@ import type { Emit } from './io/emit.ts';
 import { FrameWriter } from './io/frame-writer.ts';
 import { KeptHelpers } from './io/kept-helpers.ts';
 import { ownAddresses } from './io/own-addresses.ts';
+import { ConnectionWatch, type Followed } from './watch/connection-watch.ts';
 import { RuleWatch } from './watch/rule-watch.ts';
 
 /** Readings and connections of the traces of one engine: it asks for one of each at a time. */
@@ -31,11 +32,16 @@ const maxLineLength = 4 * 1024 * 1024;
 /** Collects for one request. @param signal where it aborts, nobody wants the records any more */
 export type Answer = (request: ProbeRequest, signal: AbortSignal, emit: Emit) => Promise<void>;
 
-/** Watches rules until it is ended. */
+/** Watches rules and connections until it is ended. */
 export type StartWatch = (handlers: {
   readonly emit: (record: WatchRecord) => void;
   readonly onFailure: (problem: string) => void;
-}) => Pick<RuleWatch, 'set' | 'hold' | 'settled' | 'end'>;
+}) => {
+  readonly set: (request: WatchRequest) => void;
+  readonly hold: (isHeld: boolean) => void;
+  readonly settled: RuleWatch['settled'];
+  readonly end: () => void;
+};
 
 /**
  * Says hello at once, and serves until the input ends or the peer is silent.
@@ -88,8 +94,8 @@ function collectWith(kept: KeptHelpers, version: string): Answer {
 const watchedRules = { rules: true, dispatch: 'References', conntrack: 'None', kubeProxy: false } as const;
 
 function watchWith(kept: KeptHelpers): StartWatch {
-  return (handlers) =>
-    new RuleWatch({
+  return (handlers) => {
+    const rules = new RuleWatch({
       ...handlers,
       read: (services, signal, emit) =>
         readAsked(
@@ -99,6 +105,32 @@ function watchWith(kept: KeptHelpers): StartWatch {
           emit,
         ),
     });
+    const connections = new ConnectionWatch({ emit: handlers.emit });
+    return {
+      set: (request) => {
+        rules.set(request);
+        connections.set(followedOf(request));
+      },
+      settled: () => rules.settled(),
+      hold: (isHeld) => {
+        rules.hold(isHeld);
+        connections.hold(isHeld);
+      },
+      end: () => {
+        rules.end();
+        connections.end();
+      },
+    };
+  };
+}
+
+/** Of those that are watched alone. */
+function followedOf({ services, connections = [] }: WatchRequest): Followed[] {
+  const details = new Map(connections.map(({ service, detail }) => [service, detail]));
+  return services.flatMap((service) => {
+    const detail = details.get(`${service.namespace}/${service.name}`);
+    return detail === undefined ? [] : [{ service, detail }];
+  });
 }
 
 class Session {
@@ -129,7 +161,7 @@ class Session {
   }
 
   greet(version: string): void {
-    this.#writer.send(helloFrame(version, true));
+    this.#writer.send(helloFrame(version, { watches: true, connections: true }));
   }
 
   /** @returns what is wrong with the line; undefined where it is a frame */

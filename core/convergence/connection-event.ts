@@ -1,6 +1,8 @@
 /** What the kernel of a node reported of the Service's connections (conntrack's events), and what it could not. */
-import type { ClockOffset } from '../wire/clock-offset.ts';
 import type { Protocol } from '../net/family.ts';
+import type { TcpState } from '../net/tcp-state.ts';
+import type { ClockOffset } from '../wire/clock-offset.ts';
+import type { WireConnectionEvent } from '../wire/watch-records.ts';
 
 /** Bounds of a time: milliseconds since 1970 by the node's clock, with a fraction; as of a RuleObservation. */
 interface NodeTime {
@@ -11,22 +13,6 @@ interface NodeTime {
   readonly clock?: ClockOffset;
 }
 
-/** The TCP states of conntrack, as its tools print them. */
-const tcpStates = [
-  'NONE',
-  'SYN_SENT',
-  'SYN_RECV',
-  'ESTABLISHED',
-  'FIN_WAIT',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'TIME_WAIT',
-  'CLOSE',
-  'SYN_SENT2',
-] as const;
-
-const connectionEventKinds = ['New', 'Answered', 'Reset', 'Destroyed'] as const;
-
 export interface ConnectionEvent extends NodeTime {
   /**
    * New: an entry was made, its first packet is on its way. Answered: the endpoint answered the SYN (TCP alone). Reset: one of the
@@ -34,7 +20,7 @@ export interface ConnectionEvent extends NodeTime {
    * long after the connection's end: 120 s after TIME_WAIT began and after a SYN without an answer, 10 s after a RST, at once
    * where the answer to a SYN is a RST.
    */
-  readonly kind: (typeof connectionEventKinds)[number];
+  readonly kind: WireConnectionEvent['kind'];
   /** So many connections that are alike in everything below; 1 where clients are shown (collect.conntrack: Entries). */
   readonly count: number;
   readonly protocol: Protocol;
@@ -56,7 +42,7 @@ export interface ConnectionEvent extends NodeTime {
    * Of TCP, at the event. Of Destroyed, the last one, where the kernel says it (Linux 5.10 and later): CLOSE after a RST,
    * TIME_WAIT after an orderly end, SYN_SENT where no answer came, ESTABLISHED where it was idle for too long or was removed.
    */
-  readonly tcpState?: (typeof tcpStates)[number];
+  readonly tcpState?: TcpState;
   /** A packet has come back. Destroyed, CLOSE and not answered: the SYN was refused by a RST. */
   readonly isAnswered: boolean;
   /** conntrack's number of the entry, the same in all events of one connection; where clients are shown. */

@@ -27,7 +27,12 @@ export interface EndpointConnectionsInput {
   readonly records: ConnectionRecords | undefined;
   /** Of the nodes that answered. */
   readonly readings: readonly ConntrackReading[];
+  /** Milliseconds since 1970, by the collector's clock. */
+  readonly now: number;
 }
+
+/** Connections to what a change took away count for so long after it. */
+export const countedMilliseconds = 600_000;
 
 /** Rows of all changes together; the newest changes have them first. */
 const keptRows = 300;
@@ -41,7 +46,13 @@ type Target = Pick<ExpectedTargetStatus, 'protocol' | 'address' | 'port'>;
  * The same for the same input, whatever was worked out of it before: counts of what is still known are counted again. Of what
  * is no longer known, those of the change stay.
  */
-export function endpointConnections({ change, later, records, readings }: EndpointConnectionsInput): Row[] | undefined {
+export function endpointConnections({
+  change,
+  later,
+  records,
+  readings,
+  now,
+}: EndpointConnectionsInput): Row[] | undefined {
   const former = change.connections ?? [];
   // An older change of many endpoints: what it asked for is not known any more.
   if (records === undefined || change.expected.length === 0) return change.connections;
@@ -68,6 +79,7 @@ export function endpointConnections({ change, later, records, readings }: Endpoi
         records,
         events: byEndpoint.get(key) ?? [],
         reading,
+        now,
       });
       return row === undefined ? [] : [row];
     });
@@ -86,10 +98,24 @@ interface RowInput {
   /** Of this node and endpoint. */
   readonly events: readonly ConnectionEvent[];
   readonly reading: ConntrackReading | undefined;
+  readonly now: number;
 }
 
-function rowOf({ node, target, until, change, former, records, events, reading }: RowInput): Row | undefined {
+function rowOf({
+  node,
+  target,
+  until: backAt,
+  change,
+  former,
+  records,
+  events,
+  reading,
+  now,
+}: RowInput): Row | undefined {
   const [earliest, latest] = [Date.parse(change.earliest), Date.parse(change.latest)];
+  // What came that long ago may have been forgotten since: what was counted holds.
+  const isOver = now > latest + countedMilliseconds && former !== undefined;
+  const until = Math.min(backAt, latest + countedMilliseconds);
   const after = events.filter((event) => {
     const { from } = bounds(event);
     return from >= latest && from < until;
@@ -112,10 +138,10 @@ function rowOf({ node, target, until, change, former, records, events, reading }
     reset: sum(({ kind }) => kind === 'Reset') + refused,
   };
   const known = coverage(node, records, { earliest, until });
-  const isComplete = known === 'All' && former?.isComplete !== false;
+  const isComplete = (isOver || known === 'All') && former?.isComplete !== false;
   // Events that are no longer known were counted before.
   const counts =
-    isComplete || former === undefined
+    former === undefined || (isComplete && !isOver)
       ? counted
       : {
           opened: Math.max(counted.opened, former.opened),
@@ -123,10 +149,10 @@ function rowOf({ node, target, until, change, former, records, events, reading }
           reset: Math.max(counted.reset, former.reset),
         };
   const lastOpened = newest([...after.filter(({ kind }) => kind === 'New').map(latestOf), timeOf(former?.lastOpened)]);
-  const isRead = reading !== undefined && reading.readAt >= earliest && until === Infinity;
+  const isRead = reading !== undefined && reading.readAt >= earliest && backAt === Infinity;
   const kept = isRead ? entriesOf(reading, target) : former?.kept;
   const destroyed = events.filter(
-    (event) => event.kind === 'Destroyed' && bounds(event).to >= earliest && bounds(event).from < until,
+    (event) => event.kind === 'Destroyed' && bounds(event).to >= earliest && bounds(event).from < backAt,
   );
   // Where the last entry went without an event, it was gone when that was read.
   const isGone = kept === 0 && former?.kept !== undefined && former.kept > 0 && isRead;

@@ -98,7 +98,7 @@ function changesStatus(
   const changes = history.changes.map((change, index) => {
     const later = history.changes.slice(index + 1);
     const { omittedConnections, ...others } = change;
-    const connections = endpointConnections({ change, later, records, readings });
+    const connections = endpointConnections({ change, later, records, readings, now: Date.parse(now) });
     return {
       ...others,
       ...present({

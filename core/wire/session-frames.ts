@@ -23,6 +23,8 @@ const hello = z.object({
   version: z.string().max(100),
   /** Of a probe that knows `watch`: older ones do not, and end a session for a frame that they do not know. */
   watches: z.boolean().optional(),
+  /** Of a probe whose watch follows connections, too. */
+  connections: z.boolean().optional(),
 });
 const beat = z.object({
   type: z.literal('beat'),
@@ -97,13 +99,20 @@ function parseFrame<Frame>(schema: z.ZodType<Frame>, line: string): Frame {
   );
 }
 
-/** Of either side. @param watches whether it answers `watch` */
-export const helloFrame = (version: string, watches = false): Hello => ({
+/** Of either side. @param abilities of a probe */
+export const helloFrame = (version: string, abilities: Pick<Hello, 'watches' | 'connections'> = {}): Hello => ({
   type: 'hello',
   protocol: sessionProtocol,
   version,
-  ...(watches ? { watches } : {}),
+  ...abilities,
 });
+
+/** Why the probe that said this does not follow connections, and which side to upgrade; undefined where it does. */
+export function connectionsProblem(probe: Hello, ownVersion: string): string | undefined {
+  return probe.connections === true
+    ? undefined
+    : `the probe's image (version ${probe.version}) is older and follows no connections: give the operator an image of version ${ownVersion}`;
+}
 
 /** Why the probe that said this cannot be talked to, and which side to upgrade; undefined where it can. */
 export function disagreement(probe: Hello, ownVersion: string): string | undefined {

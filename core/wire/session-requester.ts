@@ -10,6 +10,7 @@ import type { RoundTrip } from './clock-bounds.ts';
 import { watchRecordSchema, type WatchRecord } from './watch-records.ts';
 import type { WatchRequest } from './watch-request.ts';
 import {
+  connectionsProblem,
   disagreement,
   helloFrame,
   maxDeadlineMilliseconds,
@@ -37,6 +38,8 @@ export type RequesterEffect =
   /** The peer does not speak as we do: no session with it, now or later. All requests are to be asked in another way. */
   | { readonly do: 'abandon'; readonly sentence: string }
   | { readonly do: 'watched'; readonly record: WatchRecord }
+  /** The peer does not know how to follow connections: what is watched is watched without them. */
+  | { readonly do: 'unfollowed'; readonly reason: string }
   /** What is not known from now on is not known before a Service's next record. */
   | { readonly do: 'unwatched'; readonly reason: string }
   | { readonly do: 'roundTrip'; readonly trip: RoundTrip };
@@ -66,6 +69,7 @@ export class SessionRequester {
   readonly #watchIds = new Set<number>();
   /** Of this stream. */
   #roundTrips = 0;
+  #peerFollowsNot: string | undefined;
 
   /** @param version of this program */
   constructor(version: string) {
@@ -111,6 +115,9 @@ export class SessionRequester {
     return [
       { do: 'send', frame: { type: 'watch', id, request } },
       { do: 'send', frame: { type: 'beat', sent: now } },
+      ...(request.connections === undefined || this.#peerFollowsNot === undefined
+        ? []
+        : [{ do: 'unfollowed', reason: this.#peerFollowsNot } as const]),
     ];
   }
 
@@ -222,6 +229,7 @@ export class SessionRequester {
     if (this.#phase === 'open') return [{ do: 'abandon', sentence: 'its probe said hello twice' }];
     this.#phase = 'open';
     this.#peerWatches = hello.watches === true;
+    this.#peerFollowsNot = connectionsProblem(hello, this.#version);
     return [...[...this.#open].map(([id, open]) => this.#asking(id, open, now)), ...this.#watching(now)];
   }
 

@@ -1,8 +1,10 @@
 /**
  * What a session's watch answers for as long as it is open (docs/decisions/161-watched-rules.md):
- * each change of a watched Service's rules, with the time at which it came and the rules that it left.
+ * each change of a watched Service's rules, with the time at which it came and the rules that it left; and, where that was asked
+ * for, events of its connections (docs/decisions/147-connections-as-events.md).
  */
 import * as z from 'zod';
+import { tcpStates } from '../net/tcp-state.ts';
 import { nodeReportRecordSchema } from './node-report.ts';
 
 /** When rules changed: milliseconds since 1970 by the node's clock, with a fraction; they changed between the two. */
@@ -19,7 +21,7 @@ const changeSchema = z.object({
 export type RuleChange = z.infer<typeof changeSchema>;
 
 /** The rules of one Service, as its changes left them: the first record of each Service has no change. */
-export const watchRecordSchema = z.object({
+export const ruleRecordSchema = z.object({
   kind: z.literal('rules'),
   /** `namespace/name` */
   service: z.string(),
@@ -38,5 +40,74 @@ export const watchRecordSchema = z.object({
   /** Of a report: those that have to do with rules. */
   records: z.array(nodeReportRecordSchema),
 });
+
+export type RuleRecord = z.infer<typeof ruleRecordSchema>;
+
+const port = z.number().int().min(0).max(65535);
+const count = z.number().int().positive();
+
+/** By the node's clock, as of a change. */
+const eventTime = { earliest: z.number(), latest: z.number() };
+
+/** What each field means: core/convergence/connection-event.ts. */
+const connectionEventSchema = z.object({
+  kind: z.enum(['New', 'Answered', 'Reset', 'Destroyed']),
+  ...eventTime,
+  count,
+  protocol: z.enum(['TCP', 'UDP', 'SCTP']),
+  original: z.object({
+    source: z.string().optional(),
+    sourcePort: port.optional(),
+    destination: z.string(),
+    destinationPort: port,
+  }),
+  reply: z.object({
+    source: z.string(),
+    sourcePort: port,
+    destination: z.string().optional(),
+    destinationPort: port.optional(),
+  }),
+  tcpState: z.enum(tcpStates).optional(),
+  isAnswered: z.boolean(),
+  id: z.number().int().optional(),
+  zone: z.number().int().optional(),
+  mark: z.number().int().optional(),
+});
+
+export type WireConnectionEvent = z.infer<typeof connectionEventSchema>;
+
+/** So many events in between these times are not there; absent where nobody knows how many. */
+const connectionGapSchema = z.object({ ...eventTime, dropped: count.optional() });
+
+export type WireConnectionGap = z.infer<typeof connectionGapSchema>;
+
+const connectionRecordSchema = z.object({
+  kind: z.literal('connections'),
+  /** `namespace/name` */
+  service: z.string(),
+  /** In the order in which the kernel reported them. */
+  events: z.array(connectionEventSchema),
+  gaps: z.array(connectionGapSchema),
+});
+
+export type ConnectionRecord = z.infer<typeof connectionRecordSchema>;
+
+/** What becomes of following a Service's connections: comes before its events, and where it changes. */
+const followRecordSchema = z.object({
+  kind: z.literal('connectionsFollowed'),
+  service: z.string(),
+  /** From then on, by the node's clock: milliseconds since 1970; absent where they are not followed. */
+  since: z.number().optional(),
+  /** Why they are not. */
+  problem: z.string().optional(),
+});
+
+export type FollowRecord = z.infer<typeof followRecordSchema>;
+
+export const watchRecordSchema = z.discriminatedUnion('kind', [
+  ruleRecordSchema,
+  connectionRecordSchema,
+  followRecordSchema,
+]);
 
 export type WatchRecord = z.infer<typeof watchRecordSchema>;

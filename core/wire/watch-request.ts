@@ -9,6 +9,14 @@ export const watchRequestSchema = z.object({
   services: probeRequestSchema.shape.services.max(1000),
   /** A change is on its way: what is polled is polled quickly for a while. */
   isExpecting: z.boolean(),
+  /**
+   * Services among these whose connections are followed; absent where none are. Summary: those that are alike are counted together,
+   * and no client is named. A probe that does not know it (`connections` of its hello) leaves it out.
+   */
+  connections: z
+    .array(z.object({ service: z.string(), detail: z.enum(['Summary', 'Entries']) }))
+    .max(1000)
+    .optional(),
 });
 
 export type WatchRequest = z.infer<typeof watchRequestSchema>;

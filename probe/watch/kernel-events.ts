@@ -6,38 +6,24 @@
  */
 import * as z from 'zod';
 import { startLineHelper, type Commands, type LineHelper } from '../io/commands.ts';
+import { clockCall, perlClock } from './perl-clock.ts';
 
 /**
  * AF_NETLINK 16, SOCK_RAW 3, NETLINK_NETFILTER 12; SO_RCVBUFFORCE 33, 8 MiB; MSG_DONTWAIT 0x40; EINTR 4, EAGAIN 11, ENOBUFS
- * 105; NFT_MSG_NEWGEN 2575, NFT_MSG_GETGEN 2576. A transaction of nf_tables ends with NEWGEN, which is a message of its own. Between
- * the moment at which a message came and the one at which it was read lies only the time that this program waited for a CPU, which
- * the kernel counts (/proc/self/schedstat; Documentation/scheduler/sched-stats.rst): so much, and one millisecond of the kernel's own, is the earliest.
+ * 105; NFT_MSG_NEWGEN 2575, NFT_MSG_GETGEN 2576. A transaction of nf_tables ends with NEWGEN, which is a message of its own.
  * Lines: `m` a message; `g` the end of a transaction that had such; `l` messages were lost; `r` the
  * terms hold from now on; `s` all that was committed before the question has been given. Times: milliseconds since 1970, of the
  * monotonic clock, and of how much earlier it may have been.
  */
-const script = String.raw`
-my ($call, $groups) = @ARGV;
+const script = `${perlClock}${String.raw`
+my $groups = $ARGV[1];
 $| = 1;
 socket(my $kernel, 16, 3, 12) or die "netlink socket: $!\n";
 setsockopt($kernel, 1, 33, pack("i", 8388608));
 bind($kernel, pack("SSLL", 16, 0, 0, $groups)) or die "netlink group: $!\n";
 my $port = (unpack("SSLL", getsockname($kernel)))[2];
-open(my $statistics, "<", "/proc/self/schedstat");
-sub now {
-  my $time = pack("qq", 0, 0);
-  syscall($call + 0, $_[0], $time) == 0 or die "clock: $!\n";
-  my ($seconds, $rest) = unpack("qq", $time);
-  return $seconds * 1000000000 + $rest;
-}
-sub waited {
-  defined $statistics && sysseek($statistics, 0, 0) && sysread($statistics, my $text, 100) or return undef;
-  return (split " ", $text)[1];
-}
-sub milliseconds { return sprintf("%d.%06d", int($_[0] / 1000000), $_[0] % 1000000) }
 my ($pattern, $generation, $matched, $doubt, @begin, @question);
 my ($out, $input, $empty) = ("", "", now(1));
-sub stamps { return join(" ", map { milliseconds($_) } @_) }
 sub generation_is {
   $generation = $_[0];
   if (@question && $question[1] <= $generation) { $out .= "s $question[0]\n"; @question = () }
@@ -46,7 +32,7 @@ sub drain {
   my ($delay) = @_;
   my $last = now(1);
   my $earliest = $empty;
-  $earliest = $last - $delay - 1000000 if defined $delay && $last - $delay - 1000000 > $empty;
+  $earliest = $last - $delay if defined $delay && $last - $delay > $empty;
   for (;;) {
     my $from = recv($kernel, my $data, 262144, 0x40);
     my $error = defined $from ? 0 : $! + 0;
@@ -99,15 +85,9 @@ sub drain {
   }
 }
 for (;;) {
-  my $before = waited();
-  my $ready = "";
-  vec($ready, fileno(STDIN), 1) = 1;
-  vec($ready, fileno($kernel), 1) = 1;
-  select($ready, undef, undef, undef) >= 0 or next;
-  if (vec($ready, fileno($kernel), 1)) {
-    my $after = waited();
-    drain(defined $before && defined $after ? $after - $before : undef);
-  }
+  my ($ready, $delay) = wait_for(undef, \*STDIN, $kernel);
+  if (vec($ready, fileno($kernel), 1)) { drain($delay) }
+  elsif (defined $delay) { $empty = now(1) - $delay }
   if (vec($ready, fileno(STDIN), 1)) {
     sysread(STDIN, $input, 1048576, length $input) or exit 0;
     while ($input =~ s/^([^\n]*)\n//) {
@@ -125,10 +105,7 @@ for (;;) {
   }
   if (length $out) { print $out; $out = "" }
 }
-`;
-
-/** The number of clock_gettime, where Node and the kernel are of one architecture. */
-const systemCalls: Partial<Record<NodeJS.Architecture, number>> = { x64: 228, arm64: 113, riscv64: 113, s390x: 260 };
+`}`;
 
 /** The bit of NFNLGRP_NFTABLES, which is 7. */
 const group = 1 << 6;
@@ -167,8 +144,7 @@ export class KernelEvents {
   /** @param commands whose programs run until their starter ends them */
   constructor(commands: Commands, onEvent: (event: KernelEvent) => void) {
     this.#onEvent = onEvent;
-    const call = String(systemCalls[process.arch] ?? '');
-    this.#helper = startLineHelper(commands, ['perl', '-e', script, call, String(group)]);
+    this.#helper = startLineHelper(commands, ['perl', '-e', script, clockCall, String(group)]);
     this.#helper.onLine = (line) => {
       this.#line(line);
     };

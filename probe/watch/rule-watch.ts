@@ -12,7 +12,7 @@ import {
 } from '../../core/nftables/netlink/notification.ts';
 import type { NodeReportRecord } from '../../core/wire/node-report.ts';
 import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
-import type { RuleChange, WatchRecord } from '../../core/wire/watch-records.ts';
+import type { RuleChange, RuleRecord } from '../../core/wire/watch-records.ts';
 import type { WatchRequest } from '../../core/wire/watch-request.ts';
 import { rulesText } from '../../core/wire/rules-text.ts';
 import { present } from '../../core/lib/present.ts';
@@ -25,7 +25,7 @@ import { otherTerms, otherTermsOf, termsOf } from './rule-terms.ts';
 export interface RuleWatchParts {
   /** Reads the rules of Services: the records of a report that have to do with rules. Rejects for nothing that a node can do. */
   readonly read: (services: readonly ProbeRequestService[], signal: AbortSignal, emit: Emit) => Promise<void>;
-  readonly emit: (record: WatchRecord) => void;
+  readonly emit: (record: RuleRecord) => void;
   /** Nothing is watched any more. */
   readonly onFailure: (problem: string) => void;
 }
@@ -260,7 +260,7 @@ export class RuleWatch {
     return true;
   }
 
-  #give(watched: Watched, records: NodeReportRecord[], read: WatchRecord['read'], isSettled: boolean): void {
+  #give(watched: Watched, records: NodeReportRecord[], read: RuleRecord['read'], isSettled: boolean): void {
     const text = rulesText(records);
     const isFirst = watched.text === undefined;
     const isSame = watched.text === text;

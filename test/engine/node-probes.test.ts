@@ -702,6 +702,7 @@ it('watches on a probe that lives as long as it is watched, again after a cut, a
   const watch = probes.watch(node, {
     onRecord: ({ service }, clock) => reported.push(`${service} ${clock === undefined ? 'unknown' : 'clock'}`),
     onUnwatched: (reason) => reported.push(`unwatched ${reason}`),
+    onUnfollowed: (reason) => reported.push(`unfollowed ${reason}`),
   });
   const { services } = serviceRequest('a');
   await probes.ask(node, serviceRequest('a'), () => undefined);

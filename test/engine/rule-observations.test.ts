@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parseBundle } from '../../core/wire/bundle.ts';
-import type { WatchRecord } from '../../core/wire/watch-records.ts';
+import type { RuleRecord } from '../../core/wire/watch-records.ts';
 import type { SeenChange } from '../../engine/node-watches.ts';
 import { ruleObservations } from '../../engine/rule-observations.ts';
 
@@ -12,12 +12,12 @@ const { answers, desired } = parseBundle(
 const clock = { milliseconds: 70, uncertainty: 2 };
 
 /** The rules of each node, as its watch would have given them. */
-function observed(change: Partial<WatchRecord>) {
+function observed(change: Partial<RuleRecord>) {
   if (desired === undefined) return expect.fail('the recorded Service is not there');
   const seen = new Map(
     answers.flatMap((answer): [string, SeenChange[]][] => {
       if (!('report' in answer)) return [];
-      const record: WatchRecord = {
+      const record: RuleRecord = {
         kind: 'rules',
         service: 'default/auth-service',
         changes: [],
@@ -65,7 +65,7 @@ it('says what a change did to the rules, against what they were before', () => {
   if (desired === undefined) return expect.fail('the recorded Service is not there');
   const answer = answers.find(({ node }) => node === 'node-a');
   if (answer === undefined || !('report' in answer)) return expect.fail('node-a was not recorded');
-  const record = (records: WatchRecord['records']): WatchRecord => ({
+  const record = (records: RuleRecord['records']): RuleRecord => ({
     kind: 'rules',
     service: 'default/auth-service',
     changes: [first],
@@ -79,7 +79,7 @@ it('says what a change did to the rules, against what they were before', () => {
   const all = [...answer.report.records];
   const gone = all.findIndex((each) => each.kind === 'iptablesChain' && JSON.stringify(each).includes('DNAT'));
   const without = all.filter((_, index) => index !== gone);
-  const deltaOf = (before: WatchRecord | undefined) =>
+  const deltaOf = (before: RuleRecord | undefined) =>
     ruleObservations(
       [answer],
       desired,

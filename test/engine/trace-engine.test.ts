@@ -5,7 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NodeAnswer, NodeReportRecord } from '../../core/wire/node-report.ts';
 import type { ServiceTraceStatus } from '../../core/api/service-trace.ts';
-import type { WatchRecord } from '../../core/wire/watch-records.ts';
+import type { RuleRecord, WatchRecord } from '../../core/wire/watch-records.ts';
 import type { WatchRequest } from '../../core/wire/watch-request.ts';
 import type { NodeProbes } from '../../engine/node-probes.ts';
 import type { TraceResult } from '../../engine/trace-request.ts';
@@ -268,7 +268,7 @@ describe('rules that are watched', () => {
     absent: false,
     lines: [`-A KUBE-SVC-ATCMKLZ6QGAHJQX2 -j DNAT --to-destination ${target}`],
   });
-  const rules = (target: string, changes: WatchRecord['changes'] = []): WatchRecord => ({
+  const rules = (target: string, changes: RuleRecord['changes'] = []): RuleRecord => ({
     kind: 'rules',
     service: 'shop/auth',
     changes,

@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import * as z from 'zod';
 import { probeRequestSchema } from '../../core/wire/probe-request.ts';
-import { watchRecordSchema, type WatchRecord } from '../../core/wire/watch-records.ts';
+import { ruleRecordSchema, type RuleRecord } from '../../core/wire/watch-records.ts';
 import type { WatchRequest } from '../../core/wire/watch-request.ts';
 import { NodeSession } from '../../engine/node-session.ts';
 import { childrenOf, openProcess } from '../support/probe-process.ts';
@@ -49,7 +49,7 @@ export const stepsSchema = z.record(
     ended: z.number(),
     /** Of questions about rules. */
     askedBytes: z.number(),
-    records: z.array(watchRecordSchema),
+    records: z.array(ruleRecordSchema),
     unwatched: z.array(z.string()),
   }),
 );
@@ -75,7 +75,7 @@ async function main(): Promise<void> {
       throw new Error(sentence);
     },
   });
-  let records: WatchRecord[] = [];
+  let records: RuleRecord[] = [];
   let unwatched: string[] = [];
   let last = Date.now();
   const request: WatchRequest = { version: 1, node: 'test', services: [scenario.service], isExpecting: false };
@@ -84,8 +84,12 @@ async function main(): Promise<void> {
       { ...request, isExpecting },
       {
         onRecord: (record) => {
+          if (record.kind !== 'rules') throw new Error('nobody asked for connections');
           last = Date.now();
           records.push(record);
+        },
+        onUnfollowed: (reason) => {
+          throw new Error(reason);
         },
         onUnwatched: (reason) => {
           unwatched.push(reason);

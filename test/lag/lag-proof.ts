@@ -166,8 +166,9 @@ export async function proveLag(options: LagProofOptions): Promise<LagProof> {
     onStatus: (status) => {
       histories.add(status);
     },
-    onRecord: (node, { changes }) => {
-      generations.get(node)?.push(...changes.flatMap(({ generation }) => generation ?? []));
+    onRecord: (node, record) => {
+      if (record.kind === 'rules')
+        generations.get(node)?.push(...record.changes.flatMap(({ generation }) => generation ?? []));
     },
     onFailure: (message) => {
       log(`the trace failed: ${message}`);

@@ -3,11 +3,15 @@ import { describe, expect, it } from 'vitest';
 import type { SliceChangeStatus } from '../../../core/api/service-trace.ts';
 import type { ConnectionEvent, ConnectionRecords } from '../../../core/convergence/connection-event.ts';
 import {
-  endpointConnections,
+  countedMilliseconds,
+  endpointConnections as connectionsAt,
   withBoundedConnections,
   type ConntrackReading,
 } from '../../../core/convergence/endpoint-connections.ts';
 
+/** A while after the change. */
+const endpointConnections = (input: Omit<Parameters<typeof connectionsAt>[0], 'now'>) =>
+  connectionsAt({ ...input, now: start + 6000 });
 const start = Date.parse('2026-11-30T12:00:00Z');
 const at = (milliseconds: number): string => new Date(start + milliseconds).toISOString();
 const target = { protocol: 'TCP' as const, address: '10.244.1.7', port: 8080 };
@@ -188,6 +192,15 @@ describe('endpointConnections', () => {
     const ready = { ready: true, serving: true, terminating: false };
     const hinted = changeOf({ endpoints: [{ address: target.address, change: 'Changed', was: ready, is: ready }] });
     expect(endpointConnections({ change: hinted, ...input })).toBeUndefined();
+  });
+
+  it('counts for ten minutes after the change, and keeps what was counted then when the events are forgotten', () => {
+    const events = [event('New', 10), event('New', countedMilliseconds + 10)];
+    const later = { later: [], readings: [], now: start + countedMilliseconds + 1000 };
+    const first = connectionsAt({ change: changeOf(), records: records(events), ...later });
+    expect(first).toMatchObject([{ opened: 1, lastOpened: at(11), isComplete: true }]);
+    const again = changeOf({ connections: first ?? [] });
+    expect(connectionsAt({ change: again, records: records([]), ...later })).toEqual(first);
   });
 
   it('gives the same again, in whatever order the events came, and keeps what was counted when they are forgotten', () => {

@@ -147,6 +147,8 @@ describe('the side of the engine', () => {
           return 'close';
         case 'watched':
           return `watched ${effect.record.service}`;
+        case 'unfollowed':
+          return `unfollowed: ${effect.reason}`;
         case 'unwatched':
           return `unwatched: ${effect.reason}`;
         case 'roundTrip':
@@ -275,7 +277,7 @@ describe('the side of the engine', () => {
 
   it('watches on each stream that there is, until nothing is watched any more', () => {
     const watching: WatchRequest = { version: 1, node: 'a', services: [], isExpecting: false };
-    const greeting = JSON.stringify(helloFrame('2.0.0', true));
+    const greeting = JSON.stringify(helloFrame('2.0.0', { watches: true }));
     const failure = { reason: 'StreamBroke', message: 'it broke' } as const;
     const rules = {
       kind: 'rules',
@@ -318,6 +320,28 @@ describe('the side of the engine', () => {
     requester.watch(watching, 9);
     expect(described(requester.watch(undefined, 9))).toEqual(['cancel 5']);
     expect(described(requester.cut(failure))).toEqual([]);
+  });
+
+  it('says of a probe that follows no connections which side to upgrade, and watches its rules all the same', () => {
+    const requester = new SessionRequester('2.0.0');
+    const connections = [{ service: 'default/auth-service', detail: 'Summary' as const }];
+    const watching: WatchRequest = { version: 1, node: 'a', services: [], isExpecting: false, connections };
+    requester.watch(watching, 0);
+    requester.opened();
+    expect(described(requester.received(JSON.stringify(helloFrame('1.0.0', { watches: true })), 0))).toEqual([
+      'watch 1',
+      'beat',
+      "unfollowed: the probe's image (version 1.0.0) is older and follows no connections: give the operator an image of version 2.0.0",
+    ]);
+    const { connections: _none, ...rulesAlone } = watching;
+    expect(described(requester.watch(rulesAlone, 0))).toEqual(['watch 2', 'beat']);
+    requester.cut({ reason: 'StreamBroke', message: 'it broke' });
+    requester.watch(watching, 0);
+    requester.opened();
+    const able = JSON.stringify(helloFrame('2.0.0', { watches: true, connections: true }));
+    expect(described(requester.received(able, 0))).toEqual(['watch 3', 'beat']);
+    const followed = { kind: 'connectionsFollowed', service: 'default/auth-service', since: 5.5 };
+    expect(described(requester.received(record(3, followed), 0))).toEqual(['watched default/auth-service']);
   });
 
   it('asks a probe that does not know of watching for nothing that it would not understand', () => {
