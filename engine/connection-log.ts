@@ -125,7 +125,8 @@ function bound(log: ServiceLog, now: number): void {
   if (log.events[0] !== undefined && !isKept(log.events[0])) log.events = log.events.filter(isKept);
   if (log.gaps[0] !== undefined && !isKept(log.gaps[0])) log.gaps = log.gaps.filter(isKept);
   if (log.events.length <= maxEvents) return;
-  const { events, gaps } = boundedEvents(log.events, maxEvents);
+  // With room for the next ones.
+  const { events, gaps } = boundedEvents(log.events, maxEvents / 2);
   log.events = [...events];
   log.gaps = [...log.gaps, ...gaps].slice(-maxGaps);
 }

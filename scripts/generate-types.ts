@@ -109,6 +109,8 @@ const titles = {
   'status.convergence.changes[].rules[]': 'RuleDeltaStatus',
   'status.convergence.changes[].conntrack[]': 'KeptConnectionsStatus',
   'status.convergence.changes[].connections[]': 'EndpointConnectionsStatus',
+  'status.connectionEvents': 'ConnectionEventsStatus',
+  'status.connectionEvents.recent[]': 'ConnectionEventStatus',
   'status.summary': 'SummaryStatus',
 } as const;
 

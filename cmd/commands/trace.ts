@@ -1,6 +1,6 @@
 /** `kubectl svctrace SERVICE` without a terminal, or with -o: open the trace where it comes from, and print its result. */
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
-import { changesBetween } from '../../core/status/changes.ts';
+import { changesBetween, connectionsBetween } from '../../core/status/changes.ts';
 import type { connect } from '../cluster/cluster-client.ts';
 import { ClusterError, UsageError } from '../cli/errors.ts';
 import { exitStatus, exitStatusOfTrace } from '../cli/exit-status.ts';
@@ -115,7 +115,10 @@ function createChangePrinter({ color }: TraceRequest, io: Io): (before: ServiceT
   const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
   let nodeWidth: number | undefined;
   return (before, after) => {
-    const changes = after.status === undefined ? [] : changesBetween(before.status, after.status);
+    const changes =
+      after.status === undefined
+        ? []
+        : [...changesBetween(before.status, after.status), ...connectionsBetween(before.status, after.status)];
     if (changes.length === 0) return;
     if (nodeWidth === undefined) {
       // Lines that are written cannot be moved: the column is as wide as the nodes that are known by now need it.

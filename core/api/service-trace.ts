@@ -251,6 +251,7 @@ export interface ServiceTraceStatus {
   findings?: FindingStatus[];
   comparison?: ComparisonStatus;
   convergence?: ConvergenceStatus;
+  connectionEvents?: ConnectionEventsStatus;
   summary?: SummaryStatus;
   /**
    * What was cut so that the object stays below 512 KiB; empty where nothing was.
@@ -1721,6 +1722,91 @@ export interface EndpointConnectionsStatus {
    * False where events were dropped or not followed since before the change. Then all counts are of what is known.
    */
   isComplete: boolean;
+}
+/**
+ * What the nodes' kernels reported of the Service's connections while the trace is watched; absent where nobody follows them (spec.mode Once, spec.collect.conntrack None).
+ */
+export interface ConnectionEventsStatus {
+  /**
+   * Nodes whose connections are followed.
+   */
+  followedNodes: number;
+  /**
+   * Nodes whose connections are not followed, and why.
+   */
+  notFollowed: {
+    /**
+     * Why they are not.
+     */
+    reason: string;
+    /**
+     * How many nodes.
+     */
+    count: number;
+    /**
+     * At most 50 of them.
+     */
+    nodes: string[];
+  }[];
+  /**
+   * The last 20 times of which events are missing, the oldest first.
+   */
+  gaps: {
+    node: string;
+    from: string;
+    to: string;
+    /**
+     * How many events; absent where nobody knows.
+     */
+    dropped?: number;
+  }[];
+  /**
+   * The last 50 events, the oldest first.
+   */
+  recent: ConnectionEventStatus[];
+}
+export interface ConnectionEventStatus {
+  node: string;
+  /**
+   * New (an entry was made), Answered (the endpoint answered the SYN), Reset (a RST ended it after an answer), Destroyed (the entry is no longer there).
+   */
+  kind: 'New' | 'Answered' | 'Reset' | 'Destroyed';
+  /**
+   * It happened at or after this time.
+   */
+  earliest: string;
+  /**
+   * It happened at or before this time.
+   */
+  latest: string;
+  /**
+   * Connections that are alike.
+   */
+  count: number;
+  protocol: 'TCP' | 'UDP' | 'SCTP';
+  /**
+   * Where spec.collect.conntrack is Entries.
+   */
+  client?: string;
+  clientPort?: number;
+  /**
+   * Where the client sent it.
+   */
+  address: string;
+  port: number;
+  /**
+   * Where the node sent it.
+   */
+  endpoint: string;
+  endpointPort: number;
+  /**
+   * At the event; of Destroyed the last one.
+   */
+  tcpState?: string;
+  /**
+   * Whether a packet has come back.
+   */
+  isAnswered: boolean;
 }
 /**
  * Counts, for columns.
@@ -4371,6 +4457,170 @@ export const serviceTraceSchema = {
       }
      },
      "title": "ConvergenceStatus"
+    },
+    "connectionEvents": {
+     "description": "What the nodes' kernels reported of the Service's connections while the trace is watched; absent where nobody follows them (spec.mode Once, spec.collect.conntrack None).",
+     "type": "object",
+     "required": [
+      "followedNodes",
+      "notFollowed",
+      "gaps",
+      "recent"
+     ],
+     "properties": {
+      "followedNodes": {
+       "description": "Nodes whose connections are followed.",
+       "type": "integer"
+      },
+      "notFollowed": {
+       "description": "Nodes whose connections are not followed, and why.",
+       "type": "array",
+       "items": {
+        "type": "object",
+        "required": [
+         "reason",
+         "count",
+         "nodes"
+        ],
+        "properties": {
+         "reason": {
+          "description": "Why they are not.",
+          "type": "string"
+         },
+         "count": {
+          "description": "How many nodes.",
+          "type": "integer"
+         },
+         "nodes": {
+          "description": "At most 50 of them.",
+          "type": "array",
+          "items": {
+           "type": "string"
+          }
+         }
+        }
+       }
+      },
+      "gaps": {
+       "description": "The last 20 times of which events are missing, the oldest first.",
+       "type": "array",
+       "items": {
+        "type": "object",
+        "required": [
+         "node",
+         "from",
+         "to"
+        ],
+        "properties": {
+         "node": {
+          "type": "string"
+         },
+         "from": {
+          "type": "string",
+          "format": "date-time"
+         },
+         "to": {
+          "type": "string",
+          "format": "date-time"
+         },
+         "dropped": {
+          "description": "How many events; absent where nobody knows.",
+          "type": "integer",
+          "format": "int64"
+         }
+        }
+       }
+      },
+      "recent": {
+       "description": "The last 50 events, the oldest first.",
+       "type": "array",
+       "items": {
+        "type": "object",
+        "required": [
+         "node",
+         "kind",
+         "earliest",
+         "latest",
+         "count",
+         "protocol",
+         "address",
+         "port",
+         "endpoint",
+         "endpointPort",
+         "isAnswered"
+        ],
+        "properties": {
+         "node": {
+          "type": "string"
+         },
+         "kind": {
+          "description": "New (an entry was made), Answered (the endpoint answered the SYN), Reset (a RST ended it after an answer), Destroyed (the entry is no longer there).",
+          "type": "string",
+          "enum": [
+           "New",
+           "Answered",
+           "Reset",
+           "Destroyed"
+          ]
+         },
+         "earliest": {
+          "description": "It happened at or after this time.",
+          "type": "string",
+          "format": "date-time"
+         },
+         "latest": {
+          "description": "It happened at or before this time.",
+          "type": "string",
+          "format": "date-time"
+         },
+         "count": {
+          "description": "Connections that are alike.",
+          "type": "integer",
+          "format": "int64"
+         },
+         "protocol": {
+          "type": "string",
+          "enum": [
+           "TCP",
+           "UDP",
+           "SCTP"
+          ]
+         },
+         "client": {
+          "description": "Where spec.collect.conntrack is Entries.",
+          "type": "string"
+         },
+         "clientPort": {
+          "type": "integer"
+         },
+         "address": {
+          "description": "Where the client sent it.",
+          "type": "string"
+         },
+         "port": {
+          "type": "integer"
+         },
+         "endpoint": {
+          "description": "Where the node sent it.",
+          "type": "string"
+         },
+         "endpointPort": {
+          "type": "integer"
+         },
+         "tcpState": {
+          "description": "At the event; of Destroyed the last one.",
+          "type": "string"
+         },
+         "isAnswered": {
+          "description": "Whether a packet has come back.",
+          "type": "boolean"
+         }
+        },
+        "title": "ConnectionEventStatus"
+       }
+      }
+     },
+     "title": "ConnectionEventsStatus"
     },
     "summary": {
      "description": "Counts, for columns.",

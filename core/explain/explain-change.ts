@@ -5,6 +5,7 @@ import { plural } from '../lib/plural.ts';
 import { hostPort } from '../net/address.ts';
 import type {
   ConvergenceStatus,
+  EndpointConnectionsStatus,
   ExpectedTargetsStatus,
   KeptConnectionsStatus,
   NodeLagStatus,
@@ -140,10 +141,37 @@ function chainsText(chains: readonly string[], what: string): string[] {
   return chains.length === 0 ? [] : [`${plural(chains.length, 'chain')} ${what} (${listText(chains)})`];
 }
 
-function conntrackSentences({ conntrack = [], expected }: SliceChangeStatus): string[] {
+function conntrackSentences({
+  conntrack = [],
+  connections = [],
+  omittedConnections = 0,
+  expected,
+}: SliceChangeStatus): string[] {
   const isRemoval = expected.some(({ targets }) => targets.some((target) => !target.present));
-  if (conntrack.length === 0) return isRemoval ? ['No entry to what went was seen after the change.'] : [];
-  return conntrack.slice(0, maxNamed).map(keptSentence);
+  const opened = [
+    ...connections.slice(0, maxNamed).flatMap(openedSentence),
+    ...andMore(Math.max(0, connections.length - maxNamed) + omittedConnections, 'node and endpoint'),
+  ];
+  if (conntrack.length + opened.length === 0)
+    return isRemoval ? ['No entry to what went was seen after the change.'] : [];
+  return [...opened, ...conntrack.slice(0, maxNamed).map(keptSentence)];
+}
+
+function openedSentence(connections: EndpointConnectionsStatus): string[] {
+  const { node, address, port, opened, unanswered, reset, lastOpened, isComplete } = connections;
+  const target = hostPort(address, port);
+  const [last, without, broken] = [
+    lastOpened === undefined ? '' : `, the last by ${timeText(lastOpened)}`,
+    unanswered === 0 ? '' : `; ${String(unanswered)} without an answer`,
+    reset === 0 ? '' : `; ${plural(reset, 'connection')} there reset`,
+  ];
+  if (opened + reset > 0)
+    return [
+      `${node} sent ${isComplete ? '' : 'at least '}${plural(opened, 'new connection')} to ${target} after the change${last}${without}${broken}.`,
+    ];
+  return isComplete
+    ? []
+    : [`Whether ${node} sent new connections to ${target} after the change is not known: events are missing.`];
 }
 
 function keptSentence({ address, port, entries, most, nodes, seen, goneBy }: KeptConnectionsStatus): string {

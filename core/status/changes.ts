@@ -6,8 +6,11 @@ import { changeKey } from '../convergence/history.ts';
 import { lagSummary } from '../convergence/lag-text.ts';
 import { endpointsByAddress } from '../api/endpoints-by-address.ts';
 import { wholeOf, type Pieces } from '../lib/pieces.ts';
+import { plural } from '../lib/plural.ts';
+import { connectionText } from '../convergence/connection-text.ts';
 import type {
   DnatTargetStatus,
+  EndpointConnectionsStatus,
   EndpointStatus,
   FindingStatus,
   NodeLagStatus,
@@ -15,12 +18,13 @@ import type {
   NodeStatus,
   ServiceStatus,
   ServiceTraceStatus,
+  SliceChangeStatus,
 } from '../api/service-trace.ts';
 
 export interface StatusChange {
   /** RFC 3339: when it was collected, which is at or after it happened. */
   readonly at: string;
-  readonly kind: 'service' | 'endpoint' | 'rules' | 'lag' | 'node' | 'finding';
+  readonly kind: 'service' | 'endpoint' | 'rules' | 'lag' | 'flow' | 'node' | 'finding';
   /** Whether it is something that somebody should look at, all is well again, or neither. */
   readonly severity: 'bad' | 'good' | 'neutral';
   /** The node, for what happened on one. */
@@ -39,7 +43,7 @@ export function changeText({
   node,
   text,
 }: Pick<StatusChange, 'text'> & { readonly kind: string; readonly node?: string | undefined }): string {
-  return kind === 'rules' && node !== undefined ? `${node}: ${text}` : text;
+  return (kind === 'rules' || kind === 'flow') && node !== undefined ? `${node}: ${text}` : text;
 }
 
 /** In the order of the path: the Service, endpoints, then what nodes made of them, then what is found in it. */
@@ -60,7 +64,13 @@ export function* changesInPieces(
   const beforeNodes = [...serviceChanges(before, after, at), ...endpointChanges(before, after, at)];
   yield undefined;
   const ofNodes = yield* nodeChanges(before, after, at);
-  return [...beforeNodes, ...ofNodes, ...lagChanges(before, after, at), ...findingChanges(before, after, at)];
+  return [
+    ...beforeNodes,
+    ...ofNodes,
+    ...lagChanges(before, after, at),
+    ...connectionChanges(before, after, at),
+    ...findingChanges(before, after, at),
+  ];
 }
 
 function serviceChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
@@ -190,6 +200,61 @@ function* nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at:
     yield undefined;
   }
   return changes;
+}
+
+/** New connections to endpoints that went, and events that are missing. */
+function connectionChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
+  const known = new Map(
+    (before.convergence?.changes ?? []).flatMap((change) =>
+      (change.connections ?? []).map((row) => [connectionsKey(change, row), row] as const),
+    ),
+  );
+  const toGone = (after.convergence?.changes ?? []).flatMap((change) =>
+    (change.connections ?? []).flatMap((row): StatusChange[] => {
+      const more = row.opened - (known.get(connectionsKey(change, row))?.opened ?? 0);
+      const text = `${plural(more, 'new connection')} to ${hostPort(row.address, row.port)} after it stopped being ready`;
+      return more > 0
+        ? [{ at, kind: 'flow', severity: 'bad', node: row.node, text, sliceChange: changeKey(change) }]
+        : [];
+    }),
+  );
+  const gaps = new Set((before.connectionEvents?.gaps ?? []).map((gap) => JSON.stringify(gap)));
+  const missing = (after.connectionEvents?.gaps ?? []).filter((gap) => !gaps.has(JSON.stringify(gap)));
+  return [
+    ...toGone,
+    ...missing.map(({ node, to, dropped }): StatusChange => {
+      const count = dropped === undefined ? 'an unknown number of events' : plural(dropped, 'event');
+      return { at: to, kind: 'flow', severity: 'neutral', node, text: `${count} of connections dropped` };
+    }),
+  ];
+}
+
+/** Each connection that the status lists and the one before did not: where clients are shown. */
+export function connectionsBetween(before: ServiceTraceStatus | undefined, after: ServiceTraceStatus): StatusChange[] {
+  const former = before?.connectionEvents?.recent ?? [];
+  const old = new Set(former.map((event) => JSON.stringify(event)));
+  const recent = after.connectionEvents?.recent ?? [];
+  const fresh = recent.filter((event) => event.client !== undefined && !old.has(JSON.stringify(event)));
+  const lines = fresh.map((event): StatusChange => ({
+    at: event.latest,
+    kind: 'flow',
+    severity: 'neutral',
+    node: event.node,
+    text: connectionText(event),
+  }));
+  const [first] = lines;
+  // A status has the last ones alone.
+  const hasMore = first !== undefined && former.length > 0 && fresh.length === recent.length;
+  return hasMore
+    ? [{ at: first.at, kind: 'flow', severity: 'neutral', text: 'more connections than are listed' }, ...lines]
+    : lines;
+}
+
+function connectionsKey(
+  change: Pick<SliceChangeStatus, 'endpointSlice' | 'resourceVersion'>,
+  { node, protocol, address, port }: EndpointConnectionsStatus,
+): string {
+  return [changeKey(change), node, protocol, address, port].join(' ');
 }
 
 function isRead({ probe }: NodeStatus): boolean {

@@ -7,6 +7,7 @@ import { comparisonOf } from '../diagnose/checks/compare-service.ts';
 import { conditionsOf } from './conditions.ts';
 import { diagnose, withCuts } from '../diagnose/diagnose.ts';
 import type { FromFacts } from '../diagnose/checks/finding.ts';
+import { connectionEventsStatus } from './connection-events-status.ts';
 import { convergenceStatus } from './convergence-status.ts';
 import { unconfirmed } from './second-look.ts';
 import { endpointsCost } from '../api/endpoints-cost.ts';
@@ -70,6 +71,7 @@ export function buildStatus(collected: StatusInput): ServiceTraceStatus {
     findings,
     comparison: comparisonOf(facts),
     convergence,
+    ...present({ connectionEvents: connectionEventsStatus(input.connections) }),
     summary: summaryOf(desired, nodes, findings),
     truncated: [],
   };

@@ -47,6 +47,8 @@ sub batch {
 }
 sub lost {
   my $drops = drops();
+  # All that were dropped since have been counted already.
+  return if $doubt == 2 && defined $drops && defined $told && $drops == $told;
   my $number = defined $drops && defined $told && $drops > $told ? $drops - $told : "-";
   my $mono = now(1);
   $out .= "l " . stamps(now(0), $mono - $sure) . " $number\n";
@@ -67,7 +69,7 @@ sub drain {
       ($doubt, $empty, $sure) = (0, $last, now(1));
       return;
     }
-    if ($error == 105) { $doubt = 1; next }
+    if ($error == 105) { $doubt ||= 1; next }
     $error == 0 or die "netlink receive: $!\n";
     $tokens -= 1;
     $last = now(1);
@@ -76,7 +78,7 @@ sub drain {
     batch($earliest) if $count >= 50;
   }
   batch($earliest) if $count;
-  if ($doubt && now(1) - $sure > 1000000000) { lost() }
+  if ($doubt && now(1) - $sure > 1000000000) { lost(); $doubt = 2 }
 }
 for (;;) {
   my $now = now(1);

@@ -115,6 +115,7 @@ async function main(): Promise<void> {
     if (helper === 'killed') {
       for (let tries = 0; tries < 1200 && unwatched.length === 0; tries += 1) await sleep(50);
       watch();
+      for (let tries = 0; tries < 1200 && records.length === 0; tries += 1) await sleep(50);
     }
     const known = (): number =>
       records.reduce((sum, { changes, hasLost }) => sum + changes.length + (hasLost ? 1 : 0), 0);

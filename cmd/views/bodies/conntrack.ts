@@ -2,7 +2,8 @@
 import { plural } from '../../../core/lib/plural.ts';
 import { hostPort } from '../../../core/net/address.ts';
 import { endpointsByAddress } from '../../../core/api/endpoints-by-address.ts';
-import type { ConntrackEntryStatus, NodeStatus } from '../../../core/api/service-trace.ts';
+import { connectionEventsText, connectionText } from '../../../core/convergence/connection-text.ts';
+import type { ConnectionEventsStatus, ConntrackEntryStatus, NodeStatus } from '../../../core/api/service-trace.ts';
 import { endpointState } from '../../tables/path-table.ts';
 import type { Column } from '../../tables/columns.ts';
 import { cell, type Cell } from '../../tables/tone.ts';
@@ -30,6 +31,9 @@ const backendColumns: readonly Column[] = [
   { title: 'CLIENTS', align: 'right' },
 ];
 
+/** Events above the table. */
+const maxEventLines = 5;
+
 /** Undefined where the EndpointSlices are not known. */
 type Endpoints = ReturnType<typeof endpointsByAddress> | undefined;
 
@@ -43,13 +47,14 @@ export function conntrackBody(state: BodyState, options: BodyOptions): Body {
   if (table === undefined) return textBody([paint('dim', `The conntrack table of ${node.name} was not read.`)]);
   const room = table.count === undefined ? 'unknown' : `${String(table.count)} of ${countText(table.max)} entries`;
   const summary = `${plural(table.matched, 'entry', 'entries')} of this Service${table.unreplied === undefined || table.unreplied === 0 ? '' : `, ${String(table.unreplied)} without a reply`}; the whole table: ${room}`;
+  const events = eventLines(status.connectionEvents, node, paint);
   const states = Object.entries(table.states ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
   const stateLines = states.length === 0 ? [] : [states.map(([name, count]) => `${name} ${String(count)}`).join(', ')];
   if ((table.entries ?? []).length === 0)
     return countedBackends(
       node,
       {
-        above: [summary, ...stateLines],
+        above: [summary, ...stateLines, ...events],
         below: table.matched > 0 ? [paint('dim', '--conntrack entries lists them one by one.')] : [],
       },
       options,
@@ -59,7 +64,7 @@ export function conntrackBody(state: BodyState, options: BodyOptions): Body {
   const entries =
     filter === '' ? (table.entries ?? []) : (table.entries ?? []).filter((entry) => isShown(textOf(entry)));
   const omitted = (table.omitted ?? 0) > 0 ? [paint('dim', omittedEntriesText(table.omitted ?? 0))] : [];
-  const fixed = [summary, ...stateLines, ...omitted];
+  const fixed = [summary, ...stateLines, ...events, ...omitted];
   const endpoints: Endpoints = status.endpointSlices === undefined ? undefined : endpointsByAddress(status);
   if (state.isByBackend) {
     const backends = byBackend(entries);
@@ -88,6 +93,21 @@ export function conntrackBody(state: BodyState, options: BodyOptions): Body {
       return entry === undefined ? {} : { copy: deletion(node.name, entry) };
     },
   };
+}
+
+/** What the kernel of this node reported last, the newest first; what is missing and where nothing is reported, of all nodes. */
+function eventLines(
+  events: ConnectionEventsStatus | undefined,
+  { name }: NodeStatus,
+  paint: BodyOptions['theme']['paint'],
+): string[] {
+  if (events === undefined) return [];
+  const isDoubtful = events.gaps.length > 0 || events.notFollowed.length > 0;
+  const recent = events.recent.filter(({ node }) => node === name).slice(-maxEventLines);
+  return [
+    paint(isDoubtful ? 'warning' : 'dim', connectionEventsText(events)),
+    ...recent.reverse().map((event) => paint('dim', `  ${event.latest.slice(11, 23)} ${connectionText(event)}`)),
+  ];
 }
 
 /** What a filter looks at. */
