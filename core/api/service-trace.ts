@@ -1752,8 +1752,17 @@ export interface ConnectionEventsStatus {
    * The last 20 times of which events are missing, the oldest first.
    */
   gaps: {
+    /**
+     * Its name.
+     */
     node: string;
+    /**
+     * The first event that is missing came at or after this time.
+     */
     from: string;
+    /**
+     * The last event that is missing came at or before this time.
+     */
     to: string;
     /**
      * How many events; absent where nobody knows.
@@ -1766,6 +1775,9 @@ export interface ConnectionEventsStatus {
   recent: ConnectionEventStatus[];
 }
 export interface ConnectionEventStatus {
+  /**
+   * Its name.
+   */
   node: string;
   /**
    * New (an entry was made), Answered (the endpoint answered the SYN), Reset (a RST ended it after an answer), Destroyed (the entry is no longer there).
@@ -1783,21 +1795,33 @@ export interface ConnectionEventStatus {
    * Connections that are alike.
    */
   count: number;
+  /**
+   * Of the connections.
+   */
   protocol: 'TCP' | 'UDP' | 'SCTP';
   /**
    * Where spec.collect.conntrack is Entries.
    */
   client?: string;
+  /**
+   * Beside the client.
+   */
   clientPort?: number;
   /**
    * Where the client sent it.
    */
   address: string;
+  /**
+   * Beside the address.
+   */
   port: number;
   /**
    * Where the node sent it.
    */
   endpoint: string;
+  /**
+   * Beside the endpoint.
+   */
   endpointPort: number;
   /**
    * At the event; of Destroyed the last one.
@@ -4513,13 +4537,16 @@ export const serviceTraceSchema = {
         ],
         "properties": {
          "node": {
+          "description": "Its name.",
           "type": "string"
          },
          "from": {
+          "description": "The first event that is missing came at or after this time.",
           "type": "string",
           "format": "date-time"
          },
          "to": {
+          "description": "The last event that is missing came at or before this time.",
           "type": "string",
           "format": "date-time"
          },
@@ -4551,6 +4578,7 @@ export const serviceTraceSchema = {
         ],
         "properties": {
          "node": {
+          "description": "Its name.",
           "type": "string"
          },
          "kind": {
@@ -4579,6 +4607,7 @@ export const serviceTraceSchema = {
           "format": "int64"
          },
          "protocol": {
+          "description": "Of the connections.",
           "type": "string",
           "enum": [
            "TCP",
@@ -4591,6 +4620,7 @@ export const serviceTraceSchema = {
           "type": "string"
          },
          "clientPort": {
+          "description": "Beside the client.",
           "type": "integer"
          },
          "address": {
@@ -4598,6 +4628,7 @@ export const serviceTraceSchema = {
           "type": "string"
          },
          "port": {
+          "description": "Beside the address.",
           "type": "integer"
          },
          "endpoint": {
@@ -4605,6 +4636,7 @@ export const serviceTraceSchema = {
           "type": "string"
          },
          "endpointPort": {
+          "description": "Beside the endpoint.",
           "type": "integer"
          },
          "tcpState": {

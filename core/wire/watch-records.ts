@@ -92,7 +92,7 @@ const connectionRecordSchema = z.object({
 
 export type ConnectionRecord = z.infer<typeof connectionRecordSchema>;
 
-/** What becomes of following a Service's connections: comes before its events, and where it changes. */
+/** Whether a Service's connections are followed: comes before its events, and where it changes. */
 const followRecordSchema = z.object({
   kind: z.literal('connectionsFollowed'),
   service: z.string(),

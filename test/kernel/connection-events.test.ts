@@ -142,9 +142,9 @@ it('hears of connections with NET_ADMIN alone, and says why not without', async 
       '',
       60_000,
     );
-  expect(JSON.parse(await hear('-all,+net_admin'))).toEqual({ isHeard: true, events: 2 });
+  expect(JSON.parse(await hear('-all,+net_admin'))).toEqual({ isReported: true, events: 2 });
   expect(JSON.parse(await hear('-all'))).toEqual({
-    isHeard: false,
+    isReported: false,
     problem: expect.stringMatching(/^netlink group: Operation not permitted/) as string,
   });
 }, 120_000);

@@ -14,13 +14,13 @@ const kernel = new ConntrackEvents(realCommands(Infinity), {
 });
 const filter = connectionFilter({ addresses: [Uint8Array.of(10, 96, 0, 7)], ports: [] });
 if ((await kernel.want(filter)) === undefined)
-  process.stdout.write(JSON.stringify({ isHeard: false, problem: await kernel.ended }));
+  process.stdout.write(JSON.stringify({ isReported: false, problem: await kernel.ended }));
 else {
   const socket = connect({ host: '10.96.0.7', port: 81 });
   socket.on('error', () => undefined);
   await new Promise((resolve) => socket.on('close', resolve));
   for (let tries = 0; tries < 200 && events < 2; tries += 1) await sleep(50);
-  process.stdout.write(JSON.stringify({ isHeard: true, events }));
+  process.stdout.write(JSON.stringify({ isReported: true, events }));
   kernel.end();
   await kernel.ended;
 }
