@@ -45,8 +45,11 @@ function countedTogether(events: readonly ConnectionEvent[], span: number): Conn
   const together = new Map<string, ConnectionEvent>();
   for (const each of events) {
     const event = withoutClient(each);
-    const { earliest, latest, count, clock: _clock, ...same } = event;
-    const key = JSON.stringify([same, Math.floor(latest / span)]);
+    const { node, kind, protocol, original, reply, tcpState, isAnswered, earliest, latest, count } = event;
+    const key = JSON.stringify([
+      [node, kind, protocol, original, reply, tcpState, isAnswered],
+      Math.floor(latest / span),
+    ]);
     const known = together.get(key);
     together.set(
       key,
