@@ -1,12 +1,20 @@
 /**
  * What the kernel reports of one connection (nfnetlink_conntrack.h; net/netfilter/nf_conntrack_netlink.c,
- * ctnetlink_conntrack_event): an entry as it is in netlink, and what happened to it. Numbers are big-endian.
+ * ctnetlink_conntrack_event): an entry as it is in netlink, and what happened to it. Numbers are big-endian. There may be thousands
+ * in a second, in a probe without an optimizing compiler: attributes are read where they stand.
  */
 import { addressText } from '../net/address.ts';
 import { ipProtocolName } from '../net/ip-protocol.ts';
 import { tcpStates } from '../net/tcp-state.ts';
 import { present } from '../lib/present.ts';
-import { bigEndian, NetlinkAttributes, NetlinkError, type NetlinkMessage } from '../nftables/netlink/message.ts';
+import {
+  bigEndian,
+  isLittleEndian,
+  NetlinkError,
+  padded,
+  viewOf,
+  type NetlinkMessage,
+} from '../nftables/netlink/message.ts';
 import type { ConntrackEntry, Tuple } from './parse-entry.ts';
 
 export interface ConntrackEvent {
@@ -45,84 +53,225 @@ const attribute = {
 /** IPS_SEEN_REPLY, IPS_ASSURED. */
 const [seenReply, assured] = [2, 4];
 
+/** An entry's fields, as they are found. */
+interface Found {
+  readonly original: FoundTuple;
+  readonly reply: FoundTuple;
+  status: number;
+  state?: number;
+  timeout?: number;
+  mark?: number;
+  id?: number;
+  zone: number;
+  started?: number;
+  stopped?: number;
+}
+
+interface FoundTuple {
+  protocol: number;
+  source: string;
+  destination: string;
+  sourcePort: number;
+  destinationPort: number;
+  zone: number;
+  packets?: number;
+  bytes?: number;
+  icmpType?: number;
+  icmpCode?: number;
+  icmpId?: number;
+}
+
 /** Undefined for a message that is none of an entry. Throws NetlinkError where it is not as the kernel writes it. */
 export function parseConntrackEvent({ type, flags, payload }: NetlinkMessage): ConntrackEvent | undefined {
   if (type !== messageNew && type !== messageDelete) return undefined;
   const bits = families.get(payload[0] ?? 0);
   if (payload.length < header || bits === undefined)
     throw new NetlinkError('a message of conntrack has no family that is known');
-  const all = new NetlinkAttributes(payload.subarray(header));
-  const { protocol, ...original } = tupleOf(
-    all.nested(attribute.original),
-    bits,
-    all.nested(attribute.countersOriginal),
-  );
-  const reply = tupleOf(all.nested(attribute.reply), bits, all.nested(attribute.countersReply));
-  const status = all.number(attribute.status) ?? 0;
-  const state = protocol === 6 ? all.nested(attribute.protocolInfo)?.nested(1)?.number(1) : undefined;
-  const zone = all.number(attribute.zone);
-  const times = all.nested(attribute.timestamp);
+  const view = viewOf(payload);
+  const found: Found = { original: emptyTuple(), reply: emptyTuple(), status: 0, zone: 0 };
+  eachAttribute(view, header, payload.length, (attributeType, at, end) => {
+    readAttribute(found, view, bits, attributeType, at, end);
+  });
+  const { original, reply, status, state, timeout, mark, id, zone, started, stopped } = found;
+  const { protocol } = original;
   return {
     kind: type === messageDelete ? 'Destroyed' : (flags & flagCreate) === 0 ? 'Updated' : 'New',
     entry: {
       family: bits === 32 ? 'IPv4' : 'IPv6',
       protocol: ipProtocolName(protocol) ?? 'unknown',
       protocolNumber: protocol,
-      ...present({ state: state === undefined ? undefined : tcpStates[state] }),
-      ...present({ timeout: all.number(attribute.timeout) }),
+      ...(state === undefined || protocol !== 6 ? {} : present({ state: tcpStates[state] })),
+      ...(timeout === undefined ? {} : { timeout }),
       unreplied: (status & seenReply) === 0,
       assured: (status & assured) !== 0,
-      ...present({
-        mark: all.number(attribute.mark),
-        zone: zone === 0 ? undefined : zone,
-        id: all.number(attribute.id),
-      }),
-      original: original.tuple,
-      reply: reply.tuple,
+      ...(mark === undefined ? {} : { mark }),
+      ...(zone === 0 ? {} : { zone }),
+      ...(id === undefined ? {} : { id }),
+      original: tupleOf(original),
+      reply: tupleOf(reply),
     },
-    ...present({ started: millisecondsOf(times?.bytes(1)), stopped: millisecondsOf(times?.bytes(2)) }),
+    ...(started === undefined ? {} : { started }),
+    ...(stopped === undefined ? {} : { stopped }),
   };
 }
 
-function tupleOf(
-  tuple: NetlinkAttributes | undefined,
-  bits: 32 | 128,
-  counts: NetlinkAttributes | undefined,
-): { readonly protocol: number; readonly tuple: Tuple } {
-  const [addresses, protocolPart] = [tuple?.nested(1), tuple?.nested(2)];
-  const protocol = protocolPart?.number(1);
-  if (addresses === undefined || protocolPart === undefined || protocol === undefined)
+function readAttribute(found: Found, view: DataView, bits: 32 | 128, type: number, at: number, end: number): void {
+  switch (type) {
+    case attribute.original:
+      readTuple(found.original, view, bits, at, end);
+      break;
+    case attribute.reply:
+      readTuple(found.reply, view, bits, at, end);
+      break;
+    case attribute.status:
+      found.status = numberAt(view, at, end);
+      break;
+    case attribute.protocolInfo:
+      // CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE.
+      eachAttribute(view, at, end, (of, from, to) => {
+        if (of === 1)
+          eachAttribute(view, from, to, (field, start, stop) => {
+            if (field === 1) found.state = numberAt(view, start, stop);
+          });
+      });
+      break;
+    case attribute.timeout:
+      found.timeout = numberAt(view, at, end);
+      break;
+    case attribute.mark:
+      found.mark = numberAt(view, at, end);
+      break;
+    case attribute.countersOriginal:
+      readCounters(found.original, view, at, end);
+      break;
+    case attribute.countersReply:
+      readCounters(found.reply, view, at, end);
+      break;
+    case attribute.id:
+      found.id = numberAt(view, at, end);
+      break;
+    case attribute.zone:
+      found.zone = numberAt(view, at, end);
+      break;
+    case attribute.timestamp:
+      eachAttribute(view, at, end, (of, from, to) => {
+        if (of === 1) found.started = millisecondsAt(view, from, to);
+        if (of === 2) found.stopped = millisecondsAt(view, from, to);
+      });
+      break;
+    default:
+  }
+}
+
+/** CTA_TUPLE_IP, CTA_TUPLE_PROTO, CTA_TUPLE_ZONE. */
+function readTuple(tuple: FoundTuple, view: DataView, bits: 32 | 128, at: number, end: number): void {
+  eachAttribute(view, at, end, (type, from, to) => {
+    if (type === 1)
+      eachAttribute(view, from, to, (of, start, stop) => {
+        const isDestination = of === (bits === 32 ? 2 : 4);
+        if (!isDestination && of !== (bits === 32 ? 1 : 3)) return;
+        const text = addressAt(view, bits, start, stop);
+        if (isDestination) tuple.destination = text;
+        else tuple.source = text;
+      });
+    else if (type === 2)
+      eachAttribute(view, from, to, (of, start, stop) => {
+        const field = protocolFields[of];
+        if (field !== undefined) tuple[field] = numberAt(view, start, stop);
+      });
+    else if (type === 3) tuple.zone = numberAt(view, from, to);
+  });
+}
+
+/** enum ctattr_l4proto. */
+const protocolFields = [
+  undefined,
+  'protocol',
+  'sourcePort',
+  'destinationPort',
+  'icmpId',
+  'icmpType',
+  'icmpCode',
+  'icmpId',
+  'icmpType',
+  'icmpCode',
+] as const;
+
+function readCounters(tuple: FoundTuple, view: DataView, at: number, end: number): void {
+  eachAttribute(view, at, end, (type, from, to) => {
+    if (type === 1) tuple.packets = numberAt(view, from, to);
+    if (type === 2) tuple.bytes = numberAt(view, from, to);
+  });
+}
+
+const emptyTuple = (): FoundTuple => ({
+  protocol: -1,
+  source: '',
+  destination: '',
+  sourcePort: 0,
+  destinationPort: 0,
+  zone: 0,
+});
+
+function tupleOf({ protocol, source, destination, sourcePort, destinationPort, zone, ...more }: FoundTuple): Tuple {
+  if (protocol < 0 || source === '' || destination === '')
     throw new NetlinkError('an entry of conntrack has no addresses or no protocol');
-  const address = (type: number): string => {
-    const bytes = addresses.bytes(type);
-    if (bytes?.length !== bits / 8) throw new NetlinkError('an entry of conntrack has an address of another length');
-    return addressText(bigEndian(bytes), bits);
-  };
-  const [source, destination] = bits === 32 ? [address(1), address(2)] : [address(3), address(4)];
-  const [packets, bytes] = [counts?.number(1), counts?.number(2)];
-  const zone = tuple?.number(3);
+  const { packets, bytes, icmpType, icmpCode, icmpId = 0 } = more;
   return {
-    protocol,
-    tuple: {
-      source,
-      sourcePort: protocolPart.number(2) ?? 0,
-      destination,
-      destinationPort: protocolPart.number(3) ?? 0,
-      ...present({ icmp: icmpOf(protocolPart, bits) }),
-      ...(packets === undefined || bytes === undefined ? {} : { counters: { packets, bytes } }),
-      ...(zone === undefined || zone === 0 ? {} : { zone }),
-    },
+    source,
+    sourcePort,
+    destination,
+    destinationPort,
+    ...(icmpType === undefined || icmpCode === undefined
+      ? {}
+      : { icmp: { type: icmpType, code: icmpCode, id: icmpId } }),
+    ...(packets === undefined || bytes === undefined ? {} : { counters: { packets, bytes } }),
+    ...(zone === 0 ? {} : { zone }),
   };
 }
 
-/** CTA_PROTO_ICMP_ID, _TYPE, _CODE, and the three of ICMPv6. */
-function icmpOf(protocol: NetlinkAttributes, bits: 32 | 128): Tuple['icmp'] {
-  const first = bits === 32 ? 4 : 7;
-  const [id, type, code] = [first, first + 1, first + 2].map((each) => protocol.number(each));
-  return type === undefined || code === undefined ? undefined : { type, code, id: id ?? 0 };
+/** Throws NetlinkError where one is cut off. */
+function eachAttribute(
+  view: DataView,
+  from: number,
+  to: number,
+  visit: (type: number, at: number, end: number) => void,
+): void {
+  for (let at = from; at < to;) {
+    if (at + 4 > to) throw new NetlinkError('an attribute is cut off');
+    const length = view.getUint16(at, isLittleEndian);
+    if (length < 4 || at + length > to)
+      throw new NetlinkError(`an attribute has the impossible length ${String(length)}`);
+    // The two highest bits say that it is nested, or big-endian.
+    visit(view.getUint16(at + 2, isLittleEndian) & 0x3fff, at + 4, at + length);
+    at += padded(length);
+  }
+}
+
+function numberAt(view: DataView, at: number, end: number): number {
+  switch (end - at) {
+    case 1:
+      return view.getUint8(at);
+    case 2:
+      return view.getUint16(at);
+    case 4:
+      return view.getUint32(at);
+    case 8:
+      return Number(view.getBigUint64(at));
+    default:
+      throw new NetlinkError(`a number of conntrack has ${String(end - at)} bytes`);
+  }
+}
+
+function addressAt(view: DataView, bits: 32 | 128, at: number, end: number): string {
+  if (end - at !== bits / 8) throw new NetlinkError('an entry of conntrack has an address of another length');
+  if (bits === 32)
+    return `${String(view.getUint8(at))}.${String(view.getUint8(at + 1))}.${String(view.getUint8(at + 2))}.${String(view.getUint8(at + 3))}`;
+  return addressText(bigEndian(new Uint8Array(view.buffer, view.byteOffset + at, 16)), 128);
 }
 
 /** Nanoseconds are more than a number holds. */
-function millisecondsOf(bytes: Uint8Array | undefined): number | undefined {
-  return bytes === undefined ? undefined : Number(bigEndian(bytes) / 1000n) / 1000;
+function millisecondsAt(view: DataView, at: number, end: number): number {
+  if (end - at !== 8) throw new NetlinkError('a time of conntrack is not eight bytes long');
+  return Number(view.getBigUint64(at) / 1000n) / 1000;
 }

@@ -3,6 +3,7 @@
  * missing in between (docs/decisions/147-connections-as-events.md). Where nothing is followed, nothing runs.
  */
 import { readFile } from 'node:fs/promises';
+import type { ConntrackEntry } from '../../core/conntrack/parse-entry.ts';
 import { parseConntrackEvent, type ConntrackEvent } from '../../core/conntrack/parse-event.ts';
 import { present } from '../../core/lib/present.ts';
 import { addressNumber } from '../../core/net/address.ts';
@@ -47,6 +48,8 @@ const flushMilliseconds = 100;
 const maxEvents = 2000;
 /** Interfaces come and go: their addresses are read again after so long. */
 const addressesMilliseconds = 10_000;
+/** Kinds of entries whose owners are remembered. */
+const maxOwners = 10_000;
 /** A program that ended is started again. */
 const restarting = { first: 1000, last: 30_000 };
 
@@ -69,6 +72,8 @@ export class ConnectionWatch {
   /** By destination address, and by node port. */
   #byAddress = new Map<string, FollowedService[]>();
   #byPort = new Map<number, FollowedService[]>();
+  /** Whose an entry is, by what that depends on: most have been seen before. */
+  #owners = new Map<string, readonly FollowedService[]>();
   #events: Pick<ConntrackEvents, 'want' | 'ended' | 'end'> | undefined;
   #ended = new AbortController();
   /** Up to here, everything has been given: by the node's clock. */
@@ -141,6 +146,7 @@ export class ConnectionWatch {
   #index(): void {
     this.#byAddress = new Map();
     this.#byPort = new Map();
+    this.#owners.clear();
     const add = <Key>(index: Map<Key, FollowedService[]>, key: Key, followed: FollowedService): void => {
       index.set(key, [...(index.get(key) ?? []), followed]);
     };
@@ -251,17 +257,28 @@ export class ConnectionWatch {
     const kind = kindOf(event);
     const protocol = serviceProtocol(entry.protocolNumber);
     if (kind === undefined || protocol === undefined) return;
-    const number = addressNumber(entry.original.destination);
-    const candidates = new Set([
-      ...(number === undefined ? [] : (this.#byAddress.get(keyOfNumber(number)) ?? [])),
-      ...(this.#byPort.get(entry.original.destinationPort) ?? []),
-    ]);
     // The kernel's own stamp is exact.
     const stamp = kind === 'New' ? event.started : kind === 'Destroyed' ? event.stopped : undefined;
     const at = stamp === undefined ? { earliest: latest - span, latest } : { earliest: stamp, latest: stamp };
-    for (const followed of candidates)
-      if (isOwnConnection(entry, followed.service, this.#nodeAddresses()))
-        this.#keep(followed, wireEvent(kind, protocol, event, at, followed.detail));
+    for (const followed of this.#ownersOf(entry))
+      this.#keep(followed, wireEvent(kind, protocol, event, at, followed.detail));
+  }
+
+  #ownersOf(entry: ConntrackEntry): readonly FollowedService[] {
+    const nodeAddresses = this.#nodeAddresses();
+    const { destination, destinationPort } = entry.original;
+    const key = `${entry.protocol} ${destination} ${String(destinationPort)} ${entry.reply.source}`;
+    const known = this.#owners.get(key);
+    if (known !== undefined) return known;
+    const number = addressNumber(destination);
+    const candidates = new Set([
+      ...(number === undefined ? [] : (this.#byAddress.get(keyOfNumber(number)) ?? [])),
+      ...(this.#byPort.get(destinationPort) ?? []),
+    ]);
+    const owners = [...candidates].filter(({ service }) => isOwnConnection(entry, service, nodeAddresses));
+    if (this.#owners.size >= maxOwners) this.#owners.clear();
+    this.#owners.set(key, owners);
+    return owners;
   }
 
   #keep(followed: FollowedService, event: WireConnectionEvent): void {
@@ -292,8 +309,10 @@ export class ConnectionWatch {
 
   #nodeAddresses(): readonly string[] {
     const now = Date.now();
-    if (this.#addresses === undefined || now - this.#addresses.readAt > addressesMilliseconds)
+    if (this.#addresses === undefined || now - this.#addresses.readAt > addressesMilliseconds) {
       this.#addresses = { all: (this.#parts.nodeAddresses ?? ownAddresses)(), readAt: now };
+      this.#owners.clear();
+    }
     return this.#addresses.all;
   }
 

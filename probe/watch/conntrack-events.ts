@@ -104,7 +104,7 @@ for (;;) {
 `}`;
 
 /** Messages in a second that are taken: three of each connection. */
-const messagesPerSecond = 5000;
+const messagesPerSecond = 2000;
 
 /** By the node's clock, in milliseconds since 1970: it happened between `latest - span` and `latest`. */
 export interface ConntrackEventTime {

@@ -186,6 +186,6 @@ export function padded(length: number): number {
   return (length + 3) & ~3;
 }
 
-function viewOf(bytes: Uint8Array): DataView {
+export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
