@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { NodeAnswer, NodeReportRecord } from '../../core/wire/node-report.ts';
 import type { ServiceTraceStatus } from '../../core/api/service-trace.ts';
 import type { RuleRecord, WatchRecord } from '../../core/wire/watch-records.ts';
@@ -355,6 +355,66 @@ describe('rules that are watched', () => {
     ]);
     expect(status.nodes?.map(({ probe }) => probe.state)).toEqual(['Collected', 'Collected']);
     expect(asked.filter((name) => name === 'node-a')).toEqual([]);
+  });
+
+  it('have connections beside them, which are in the status without a node being asked, and a result is due for viewers', async () => {
+    const trace = async (conntrack: 'None' | 'Summary'): Promise<TraceResult> => {
+      const result = await engine.trace({
+        namespace: 'shop',
+        spec: {
+          serviceRef: { name: 'auth' },
+          mode: 'Watch',
+          nodes: { names: ['node-a', 'node-b'] },
+          collect: { conntrack },
+        },
+        watch: { intervalMilliseconds: 60_000, isViewed: true },
+        ...(previous === undefined ? {} : { previous }),
+      });
+      previous = result.status;
+      return result;
+    };
+    const none = await trace('None');
+    expect(none.status.connectionEvents).toBeUndefined();
+    expect(watches.get('node-a')?.requests.at(-1)).not.toHaveProperty('connections');
+    previous = undefined;
+    await trace('Summary');
+    expect(watches.get('node-a')?.requests.at(-1)).toMatchObject({
+      connections: [{ service: 'shop/auth', detail: 'Summary' }],
+    });
+    const reported: string[] = [];
+    engine.onRuleChange((name) => reported.push(name));
+    for (const name of ['node-a', 'node-b']) say(name, rules('10.244.1.2:8080'));
+    watches.get('node-b')?.handlers.onUnfollowed('the probe is older');
+    say('node-a', { kind: 'connectionsFollowed', service: 'shop/auth', since: Date.now() });
+    await trace('Summary');
+    asked = [];
+    say('node-a', {
+      kind: 'connections',
+      service: 'shop/auth',
+      events: [
+        {
+          kind: 'New',
+          earliest: Date.now() - 1,
+          latest: Date.now(),
+          count: 3,
+          protocol: 'TCP',
+          original: { destination: '10.96.0.7', destinationPort: 80 },
+          reply: { source: '10.244.1.2', sourcePort: 8080 },
+          isAnswered: false,
+        },
+      ],
+      gaps: [],
+    });
+    await vi.waitFor(() => {
+      expect(reported).toContain('shop/auth');
+    }, 10_000);
+    const { status } = await trace('Summary');
+    expect(status.connectionEvents).toMatchObject({
+      followedNodes: 1,
+      notFollowed: [{ reason: 'the probe is older', nodes: ['node-b'] }],
+      recent: [{ node: 'node-a', kind: 'New', count: 3, endpoint: '10.244.1.2' }],
+    });
+    expect(asked).toEqual([]);
   });
 
   it('that a trace began to read before they changed do not take the place of the newer ones', async () => {
