@@ -27,7 +27,7 @@ import type { Size } from '../../../cmd/views/layout.ts';
 import { createTheme } from '../../../cmd/views/state/theme.ts';
 import { parseBundle } from '../../../core/wire/bundle.ts';
 import type { NodeAnswer } from '../../../core/wire/node-report.ts';
-import type { ServiceTrace } from '../../../core/api/service-trace.ts';
+import type { ConnectionEventsStatus, ServiceTrace } from '../../../core/api/service-trace.ts';
 import { buildStatus } from '../../../core/status/status.ts';
 import {
   disagreeingTrace,
@@ -50,6 +50,32 @@ const traced = (trace: ServiceTrace = exampleTrace): LiveAction => ({
   event: { kind: 'trace', trace },
   at: now,
 });
+/** Of node-a, a new connection, its answer, and one that was refused; of another node, one that does not show there. */
+const connectionEvents: ConnectionEventsStatus = {
+  followedNodes: 2,
+  notFollowed: [{ reason: 'its probe is older', count: 1, nodes: ['node-c'] }],
+  gaps: [{ node: 'node-b', from: '2026-11-24T11:00:00.000Z', to: '2026-11-24T11:00:01.000Z', dropped: 12 }],
+  recent: (
+    [
+      { node: 'node-a', kind: 'New', tcpState: 'SYN_SENT', isAnswered: false },
+      { node: 'node-b', kind: 'New', tcpState: 'SYN_SENT', isAnswered: false },
+      { node: 'node-a', kind: 'Answered', tcpState: 'SYN_RECV', isAnswered: true },
+      { node: 'node-a', kind: 'Destroyed', tcpState: 'CLOSE', isAnswered: false },
+    ] as const
+  ).map((event) => ({
+    ...event,
+    earliest: '2026-11-24T11:00:01.100Z',
+    latest: '2026-11-24T11:00:01.102Z',
+    count: 1,
+    protocol: 'TCP',
+    client: '10.244.1.9',
+    clientPort: 40_112,
+    address: '10.96.216.123',
+    port: 80,
+    endpoint: '10.244.1.3',
+    endpointPort: 8080,
+  })),
+};
 const state = (...actions: LiveAction[]): LiveState =>
   actions.reduce(reduceLive, initialState({ kind: 'operator' }, now));
 
@@ -233,6 +259,11 @@ const screens: [string, LiveState, Size][] = [
     small,
   ],
   ['live-conntrack', state(traced(), { type: 'show', view: 'conntrack' }), small],
+  [
+    'live-conntrack-events',
+    state(traced(withStatus({ connectionEvents })), { type: 'show', view: 'conntrack' }),
+    { columns: 140, rows: 24 },
+  ],
   ['live-findings', state(traced(), { type: 'show', view: 'findings' }), small],
   [
     'live-timeline',
