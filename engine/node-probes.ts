@@ -347,7 +347,7 @@ export class NodeProbes {
       readonly onRecord: (record: WatchRecord, clock: ClockOffset | undefined) => void;
       readonly onUnwatched: (reason: string) => void;
       /** Rules are watched, and connections are not followed. */
-      readonly onUnfollowed: (reason: string) => void;
+      readonly onUnfollowed?: (reason: string) => void;
     },
   ): { readonly set: (request: WatchRequest) => void; readonly end: () => void } {
     const ended = new AbortController();
@@ -375,7 +375,7 @@ export class NodeProbes {
           wake();
         },
         onUnfollowed: (reason) => {
-          if (!signal.aborted) handlers.onUnfollowed(reason);
+          if (!signal.aborted) handlers.onUnfollowed?.(reason);
         },
       });
     };

@@ -37,7 +37,7 @@ export interface WatchHandlers {
   /** Nothing is known from now on, until a Service's next record. */
   readonly onUnwatched: (reason: string) => void;
   /** Rules are watched, and connections are not followed. */
-  readonly onUnfollowed: (reason: string) => void;
+  readonly onUnfollowed?: (reason: string) => void;
 }
 
 /** A peer that says nothing for so long after it was asked is taken for dead; it sends beats more often. */
@@ -364,7 +364,7 @@ export class NodeSession {
           this.#watchHandlers?.onUnwatched(effect.reason);
           break;
         case 'unfollowed':
-          this.#watchHandlers?.onUnfollowed(effect.reason);
+          this.#watchHandlers?.onUnfollowed?.(effect.reason);
           break;
         case 'roundTrip':
           this.#clock.add(effect.trip);

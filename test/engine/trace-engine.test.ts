@@ -384,7 +384,7 @@ describe('rules that are watched', () => {
     const reported: string[] = [];
     engine.onRuleChange((name) => reported.push(name));
     for (const name of ['node-a', 'node-b']) say(name, rules('10.244.1.2:8080'));
-    watches.get('node-b')?.handlers.onUnfollowed('the probe is older');
+    watches.get('node-b')?.handlers.onUnfollowed?.('the probe is older');
     say('node-a', { kind: 'connectionsFollowed', service: 'shop/auth', since: Date.now() });
     await trace('Summary');
     asked = [];
