@@ -1,5 +1,5 @@
 /** Who in the cluster has an address: read of the API server only where a Service has external ones, and shared by traces. */
-import type { CoreV1Api, V1Node, V1Service } from '@kubernetes/client-node';
+import type { CoreV1Api } from '@kubernetes/client-node';
 import type { UnreadFacts } from '../core/api/cluster-facts.ts';
 import {
   classifyExternalAddresses,
@@ -9,15 +9,23 @@ import {
 } from '../core/api/external-addresses.ts';
 import type { ExternalAddress, DesiredService } from '../core/api/service.ts';
 import { present } from '../core/lib/present.ts';
+import { comparableAddress } from '../core/net/address.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
+import type { ClusterLister } from './cluster-cache.ts';
+import type { KeptNode, KeptService } from './kept-objects.ts';
 import { protocolOf } from './observe.ts';
 
 export interface AddressHolders {
-  /** Whose the external addresses of a Service are; of one that has none, nothing is read. @throws ApiException but for a refusal */
+  /**
+   * Whose the external addresses of a Service are; of one that has none, nothing is read.
+   * @param lister absent: all is read
+   * @throws ApiException but for a refusal
+   */
   classify(
     desired: DesiredService,
-    nodes: readonly V1Node[],
+    nodes: readonly KeptNode[],
+    lister?: ClusterLister,
   ): Promise<{ readonly addresses: readonly ExternalAddress[]; readonly unread?: UnreadFacts }>;
 }
 
@@ -36,7 +44,7 @@ export function addressHolders(core: CoreV1Api): AddressHolders {
     ),
   );
   return {
-    async classify(desired, nodes) {
+    async classify(desired, nodes, lister) {
       const addresses = externalAddressesOf(desired);
       if (addresses.length === 0) return { addresses: [] };
       const others = {
@@ -45,9 +53,13 @@ export function addressHolders(core: CoreV1Api): AddressHolders {
       };
       try {
         const asked = addresses.slice(0, maxExternalAddresses);
+        const isOfPod = async (address: string): Promise<boolean> => {
+          const watched = lister?.pods({ fieldSelector: `status.podIP=${address}` });
+          return watched === undefined ? hasPod(address) : watched.some(({ status }) => !hasEnded(status?.phase));
+        };
         const [holders, pods] = await Promise.all([
-          services(''),
-          Promise.all(asked.map(async (address) => ((await hasPod(address)) ? [address] : []))),
+          lister?.servicesAt(askedEntries(desired, asked))?.map(holderOf) ?? services(''),
+          Promise.all(asked.map(async (address) => ((await isOfPod(address)) ? [address] : []))),
         ]);
         return { addresses: classifyExternalAddresses(desired, { ...others, services: holders, pods: pods.flat() }) };
       } catch (error) {
@@ -64,7 +76,21 @@ export function addressHolders(core: CoreV1Api): AddressHolders {
   };
 }
 
-function holderOf({ metadata, spec, status }: V1Service): AddressHolder {
+/** What a Service is looked up by, as a holder of addresses and node ports. */
+export function holderEntries(service: KeptService): string[] {
+  const { clusterIPs, external, ports } = holderOf(service);
+  return [
+    ...[...clusterIPs, ...external].map(comparableAddress),
+    ...ports.flatMap(({ protocol, nodePort }) => (nodePort === undefined ? [] : [`${protocol} ${String(nodePort)}`])),
+  ];
+}
+
+/** Of all Services, those with one of these entries decide whose the addresses are. */
+function askedEntries({ service }: DesiredService, addresses: readonly string[]): string[] {
+  return [...addresses, ...service.ports.map(({ protocol, port }) => `${protocol} ${String(port)}`)];
+}
+
+function holderOf({ metadata, spec, status }: KeptService): AddressHolder {
   return {
     namespace: metadata?.namespace ?? '',
     name: metadata?.name ?? '',

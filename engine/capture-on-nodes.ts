@@ -1,7 +1,7 @@
 /** Packets of several nodes at the same time. */
-import type { V1Node } from '@kubernetes/client-node';
 import type { CaptureRequest } from '../core/capture/request.ts';
 import { present } from '../core/lib/present.ts';
+import type { KeptNode } from './kept-objects.ts';
 import type { NodeProbes } from './node-probes.ts';
 import { selectNodes, type TracedNode } from './observe.ts';
 
@@ -34,7 +34,7 @@ export class NodeChoiceError extends Error {
  */
 export async function captureOnNodes(
   probes: Pick<NodeProbes, 'capture'>,
-  nodeList: readonly V1Node[],
+  nodeList: readonly KeptNode[],
   { nodes: names, maxNodes, capture: asked, onWaiting, onLine, signal }: EngineCaptureRequest,
 ): Promise<CaptureEnd[]> {
   const nodes = chooseNodes(nodeList, names, maxNodes);
@@ -60,7 +60,7 @@ export async function captureOnNodes(
 }
 
 /** All where no name is given. @throws NodeChoiceError */
-function chooseNodes(nodeList: readonly V1Node[], names: readonly string[], maxNodes: number): readonly TracedNode[] {
+function chooseNodes(nodeList: readonly KeptNode[], names: readonly string[], maxNodes: number): readonly TracedNode[] {
   const { nodes, unknown } = selectNodes(nodeList, names.length === 0 ? undefined : { names: [...names] });
   if (unknown.length > 0)
     throw new NodeChoiceError(`the cluster has no node ${unknown.join(', ')}; kubectl get nodes lists them`);

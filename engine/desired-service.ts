@@ -1,13 +1,14 @@
 /** A Service with its EndpointSlices, as the API server has them now. */
-import { CoreV1Api, DiscoveryV1Api, type KubeConfig, type V1EndpointSlice } from '@kubernetes/client-node';
+import { CoreV1Api, DiscoveryV1Api, type KubeConfig } from '@kubernetes/client-node';
 import type { DesiredService } from '../core/api/service.ts';
 import { present } from '../core/lib/present.ts';
 import { unlessAbsent } from './api-error.ts';
+import type { KeptSlice } from './kept-objects.ts';
 import { desiredServiceOf } from './observe.ts';
 
 /** The EndpointSlices of a Service as one list has them, and the times around it in milliseconds since 1970. */
 export interface SliceList {
-  readonly items: readonly V1EndpointSlice[];
+  readonly items: readonly KeptSlice[];
   /** Of the list; absent where the API server does not say it. */
   readonly resourceVersion?: string;
   readonly askedAt: number;
@@ -31,7 +32,7 @@ export async function readEndpointSlices(
   discovery: DiscoveryV1Api,
   namespace: string,
   service: string,
-): Promise<readonly V1EndpointSlice[]> {
+): Promise<readonly KeptSlice[]> {
   return (await listEndpointSlices(discovery, namespace, service)).items;
 }
 

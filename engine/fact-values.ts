@@ -1,8 +1,8 @@
 /** Values that facts of several kinds of objects share. */
-import type { V1ObjectMeta } from '@kubernetes/client-node';
+import type { KeptPod } from './kept-objects.ts';
 
 /** Whatever controls the object. */
-export function ownerOf(metadata: V1ObjectMeta | undefined): { kind: string; name: string } | undefined {
+export function ownerOf(metadata: KeptPod['metadata']): { kind: string; name: string } | undefined {
   const owner = metadata?.ownerReferences?.find(({ controller }) => controller === true);
   return owner === undefined ? undefined : { kind: owner.kind, name: owner.name };
 }

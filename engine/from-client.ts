@@ -1,14 +1,15 @@
 /** The client of spec.from. */
-import type { CoreV1Api, V1Pod } from '@kubernetes/client-node';
+import type { CoreV1Api } from '@kubernetes/client-node';
 import type { FromSpec } from '../core/api/service-trace.ts';
 import type { StatusInput } from '../core/status/input.ts';
 import { unlessAbsent } from './api-error.ts';
+import type { KeptPod } from './kept-objects.ts';
 import type { TracedNode } from './observe.ts';
 
 export interface FromClient {
   /** On which nodes its packets enter, and with which addresses; empty where there is none. */
   readonly walkFrom: NonNullable<StatusInput['walkFrom']>;
-  readonly pod?: V1Pod;
+  readonly pod?: KeptPod;
   /** Why no packet of it can be followed. */
   readonly problem?: string;
 }

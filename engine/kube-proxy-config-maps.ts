@@ -1,6 +1,7 @@
 /** kube-proxy's ConfigMap, among those that its pods mount. */
-import type { V1ConfigMap, V1Pod } from '@kubernetes/client-node';
+import type { V1ConfigMap } from '@kubernetes/client-node';
 import { usualConfigMaps } from '../core/kube-proxy/objects.ts';
+import type { KeptPod } from './kept-objects.ts';
 
 /** Pods of one cluster mount few; of others nobody asks. */
 const mostConfigMaps = 4;
@@ -9,7 +10,7 @@ const mostConfigMaps = 4;
  * The ConfigMaps that kube-proxy's pods mount, where one says `kube-proxy` in its name (also kube-proxy-config-<hash>, of
  * which each roll-out makes another); the usual ones where they mount none, as a static pod that only has flags.
  */
-export function configMapNames(pods: readonly V1Pod[]): string[] {
+export function configMapNames(pods: readonly KeptPod[]): string[] {
   const mounted = pods
     .flatMap(({ spec }) => spec?.volumes ?? [])
     .flatMap(({ configMap, projected }) => [

@@ -1,10 +1,11 @@
 /** kube-proxy: its pods, and the ConfigMap with its configuration. */
-import type { CoreV1Api, V1Pod } from '@kubernetes/client-node';
+import type { CoreV1Api } from '@kubernetes/client-node';
 import type { ClusterFacts } from '../core/api/cluster-facts.ts';
 import { kubeProxyLabels } from '../core/kube-proxy/objects.ts';
 import { present } from '../core/lib/present.ts';
 import { unlessAbsent } from './api-error.ts';
 import { byName, ownerOf } from './fact-values.ts';
+import type { KeptPod } from './kept-objects.ts';
 import { withConfiguration } from './kube-proxy-config-maps.ts';
 
 const namespace = 'kube-system';
@@ -13,8 +14,8 @@ export type KubeProxyConfigMap = NonNullable<ReturnType<typeof withConfiguration
 
 /** @param list pods of a namespace that a selector matches */
 export async function listKubeProxyPods(
-  list: (namespace: string, labelSelector: string) => Promise<readonly V1Pod[]>,
-): Promise<readonly V1Pod[]> {
+  list: (namespace: string, labelSelector: string) => Promise<readonly KeptPod[]>,
+): Promise<readonly KeptPod[]> {
   const lists = await Promise.all(kubeProxyLabels.map((labels) => list(namespace, labels)));
   return [...new Map(lists.flat().map((pod) => [pod.metadata?.name ?? '', pod])).values()];
 }
@@ -39,7 +40,7 @@ export async function readKubeProxyConfigMap(
 }
 
 export function kubeProxyFacts(
-  pods: readonly V1Pod[],
+  pods: readonly KeptPod[],
   config: KubeProxyConfigMap | undefined,
 ): NonNullable<ClusterFacts['kubeProxy']> {
   return {

@@ -2,6 +2,7 @@
 import type { ClusterFacts } from '../core/api/cluster-facts.ts';
 import type { DesiredService } from '../core/api/service.ts';
 import type { FindingStatus, ServiceTraceStatus } from '../core/api/service-trace.ts';
+import { compareResourceVersions } from '../core/convergence/slice-changes.ts';
 import { nearNames } from '../core/lib/near-names.ts';
 import { present } from '../core/lib/present.ts';
 import { limitedDetail, withoutClients, type ConntrackDetail } from '../core/status/conntrack-limit.ts';
@@ -11,6 +12,7 @@ import { progressStatus } from '../core/status/progress.ts';
 import { recordsOf, type NodeAnswer, type NodeReport } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
 import { unlessAbsent } from './api-error.ts';
+import type { ClusterCache, ClusterLister } from './cluster-cache.ts';
 import { connectFromNodes } from './connect-from-nodes.ts';
 import { listEndpointSlices, readEndpointSlices, type SliceList } from './desired-service.ts';
 import { dispatchReading, everyCollection, type Dispatch } from './dispatch-reading.ts';
@@ -38,6 +40,8 @@ const slicesFreshMilliseconds = 1000;
 
 export interface LookParts {
   readonly readers: ApiReaders;
+  /** What is watched and need not be read; absent: all is read. */
+  readonly cache?: ClusterCache;
   readonly probes: Pick<NodeProbes, 'ask'>;
   readonly judge: Judge;
   /** The most that a trace may show of conntrack. */
@@ -74,22 +78,20 @@ export async function look(
   kept?: ReadonlyMap<string, NodeAnswer>,
 ): Promise<Look> {
   const { namespace, spec } = request;
-  const service = await unlessAbsent(
-    parts.readers.core.readNamespacedService({ namespace, name: spec.serviceRef.name }),
-  );
-  if (service === undefined) return lookAtAbsent(parts, request);
-  const start = await readTraceStart(parts.readers, request, service);
+  const { name } = spec.serviceRef;
+  const lister = parts.cache?.lister(request.watch === undefined ? 0 : leaseOf(request.watch));
+  const known = lister?.service(namespace, name);
+  const service = known ?? (await unlessAbsent(parts.readers.core.readNamespacedService({ namespace, name })));
+  if (service === undefined) return lookAtAbsent(parts, request, lister);
+  // Where the Service was not reported yet, its slices may not have been either.
+  const start = await readTraceStart(parts.readers, request, service, known === undefined ? undefined : lister);
   if (request.watch !== undefined)
-    parts.watches.expect(
-      `${namespace}/${spec.serviceRef.name}`,
-      versionsOf(start.slices),
-      isArriving(request.previous),
-    );
+    parts.watches.expect(`${namespace}/${name}`, versionsOf(start.slices), isArriving(request.previous));
   const answers = firstAnswers(start);
   // While nodes are waited for, progress shows the Service as it was read last.
   let { desired } = start;
   const observed = async (refusal?: string): Promise<Observed> => {
-    const found = await observe(parts, request, start, refusal);
+    const found = await observe(parts, request, start, refusal, lister);
     ({ desired } = found);
     return found;
   };
@@ -121,15 +123,18 @@ export async function look(
   };
 }
 
-async function lookAtAbsent({ readers, judge, seen }: LookParts, request: TraceRequest): Promise<Look> {
+async function lookAtAbsent(
+  { readers, judge, seen }: LookParts,
+  request: TraceRequest,
+  lister: ClusterLister | undefined,
+): Promise<Look> {
   const { namespace, spec } = request;
   const { name } = spec.serviceRef;
   seen.delete(`${namespace}/${name}`);
-  const { items } = await readers.core.listNamespacedService({ namespace });
-  const similarServices = nearNames(
-    name,
-    items.flatMap(({ metadata }) => metadata?.name ?? []),
-  );
+  const names =
+    lister?.serviceNames(namespace) ??
+    (await readers.core.listNamespacedService({ namespace })).items.flatMap(({ metadata }) => metadata?.name ?? []);
+  const similarServices = nearNames(name, names);
   const status = await judge(statusInput(request, { desired: undefined, answers: [], similarServices }));
   return {
     result: { status, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] },
@@ -211,6 +216,11 @@ async function askNodes(
   }
 }
 
+/** Longer than between two looks, whatever holds one up. */
+function leaseOf(watch: TraceRequest['watch']): number {
+  return 60_000 + 3 * (watch?.intervalMilliseconds ?? 0);
+}
+
 /** Asks for the rules only where they are not held; from then on they are watched. */
 async function askWatched(
   { watches }: LookParts,
@@ -230,8 +240,7 @@ async function askWatched(
     if (held === undefined || Date.now() - held.wholeAt > wholeMilliseconds) return undefined;
     return needed === 'Rules' && held.dispatch === 'References' ? undefined : held;
   };
-  // Longer than between two looks, whatever holds one up.
-  const lease = 60_000 + 3 * (watch?.intervalMilliseconds ?? 0);
+  const lease = leaseOf(watch);
   if (usable() !== undefined) {
     const answer = await ask({ ...whole, collect: { ...whole.collect, rules: false } });
     if (!('report' in answer)) return answer;
@@ -333,9 +342,10 @@ async function observe(
   request: TraceRequest,
   start: TraceStart,
   connectRefusal: string | undefined,
+  lister: ClusterLister | undefined,
 ): Promise<Observed> {
   const { service, nodeList, holders, client } = start;
-  const list = await recentSlices(parts, request, start);
+  const list = await recentSlices(parts, request, start, lister);
   const key = `${request.namespace}/${request.spec.serviceRef.name}`;
   parts.slices.listed(key, start.sliceList);
   if (list !== start.sliceList) parts.slices.listed(key, list);
@@ -344,7 +354,7 @@ async function observe(
     service,
     slices,
     nodes: nodeList,
-    ...present({ client: client.pod }),
+    ...present({ client: client.pod, lister }),
   });
   const changed = changedSlices(start.slices, slices);
   const noticedChange = notice(parts.seen, service, slices);
@@ -372,9 +382,17 @@ async function recentSlices(
   { readers }: LookParts,
   { namespace, spec, signal }: TraceRequest,
   { sliceList }: TraceStart,
+  lister: ClusterLister | undefined,
 ): Promise<SliceList> {
+  const watched = lister?.endpointSlices(namespace, spec.serviceRef.name);
+  // What is watched may be of before a list that was asked for.
+  if (watched !== undefined && !isBefore(watched, sliceList)) return watched;
   const isOld = Date.now() - sliceList.askedAt > slicesFreshMilliseconds && signal?.aborted !== true;
   return isOld ? listEndpointSlices(readers.discovery, namespace, spec.serviceRef.name) : sliceList;
+}
+
+function isBefore({ resourceVersion: one }: SliceList, { resourceVersion: other }: SliceList): boolean {
+  return one === undefined || (other !== undefined && compareResourceVersions(one, other) < 0);
 }
 
 function statusInput(

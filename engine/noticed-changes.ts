@@ -1,5 +1,5 @@
 /** Changes of a Service and its EndpointSlices that say themselves neither that they happened nor when. */
-import type { V1EndpointSlice, V1Service } from '@kubernetes/client-node';
+import type { KeptService, KeptSlice } from './kept-objects.ts';
 import { desiredServiceOf } from './observe.ts';
 
 /** What the Services were at their last collection, by `namespace/name`. */
@@ -18,7 +18,7 @@ export type SeenServices = Map<
  * When a change was first seen that has no time of its own: an EndpointSlice that is gone, or a field that nobody owns any
  * more. A Service that was made again says itself when, and the slices of the one before went with that.
  */
-export function notice(seen: SeenServices, service: V1Service, slices: readonly V1EndpointSlice[]): string | undefined {
+export function notice(seen: SeenServices, service: KeptService, slices: readonly KeptSlice[]): string | undefined {
   const { namespace, name, service: status, serviceChange: written } = desiredServiceOf(service, []);
   const before = seen.get(`${namespace}/${name}`);
   const now = {
@@ -38,8 +38,8 @@ export function notice(seen: SeenServices, service: V1Service, slices: readonly 
 }
 
 /** Names of the slices that were made, changed or deleted between two readings. */
-export function changedSlices(before: readonly V1EndpointSlice[], after: readonly V1EndpointSlice[]): string[] {
-  const versions = (slices: readonly V1EndpointSlice[]): Map<string, string | undefined> =>
+export function changedSlices(before: readonly KeptSlice[], after: readonly KeptSlice[]): string[] {
+  const versions = (slices: readonly KeptSlice[]): Map<string, string | undefined> =>
     new Map(slices.map(({ metadata }) => [metadata?.name ?? '', metadata?.resourceVersion]));
   const [old, now] = [versions(before), versions(after)];
   return [...new Set([...old.keys(), ...now.keys()])]

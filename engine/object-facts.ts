@@ -1,27 +1,28 @@
 /** What is kept of a Service, its EndpointSlices and Endpoints, and of a node. */
-import type { V1Endpoints, V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
+import type { V1Endpoints } from '@kubernetes/client-node';
 import type { ClusterFacts, ClusterNode, EndpointsFacts } from '../core/api/cluster-facts.ts';
 import { present } from '../core/lib/present.ts';
 import { timeOf } from './fact-values.ts';
+import { jsonBytes, managedByLabel, type KeptNode, type KeptService, type KeptSlice } from './kept-objects.ts';
 import { protocolOf } from './observe.ts';
 
-export function serviceFacts({ metadata, spec, status }: V1Service): NonNullable<ClusterFacts['service']> {
+export function serviceFacts({ metadata, spec, status }: KeptService): NonNullable<ClusterFacts['service']> {
   return {
     ...present({ createdAt: timeOf(metadata?.creationTimestamp), loadBalancerClass: spec?.loadBalancerClass }),
     loadBalancerIngress: (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? []),
   };
 }
 
-export function sliceFacts(slice: V1EndpointSlice): NonNullable<ClusterFacts['endpointSlices']>[number] {
+export function sliceFacts(slice: KeptSlice): NonNullable<ClusterFacts['endpointSlices']>[number] {
   const { metadata } = slice;
   return {
     ...present({
-      managedBy: metadata?.labels?.['endpointslice.kubernetes.io/managed-by'],
+      managedBy: metadata?.labels?.[managedByLabel],
       createdAt: timeOf(metadata?.creationTimestamp),
       resourceVersion: metadata?.resourceVersion,
     }),
     name: metadata?.name ?? '',
-    bytes: Buffer.byteLength(JSON.stringify(slice)),
+    bytes: slice.bytes ?? jsonBytes(slice),
   };
 }
 
@@ -44,7 +45,7 @@ export function endpointsFacts(endpoints: V1Endpoints): EndpointsFacts {
   };
 }
 
-export function nodeFacts({ metadata, spec, status }: V1Node): ClusterNode {
+export function nodeFacts({ metadata, spec, status }: KeptNode): ClusterNode {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   return {
     ...present({

@@ -1,53 +1,51 @@
 /** Reads what the API server reports around a Service: pods, legacy Endpoints, policies, nodes, DNS and kube-proxy. */
-import type {
-  CoreV1Api,
-  V1Endpoints,
-  V1EndpointSlice,
-  V1NetworkPolicy,
-  V1Node,
-  V1Pod,
-  V1Service,
-} from '@kubernetes/client-node';
+import type { CoreV1Api, V1Endpoints, V1NetworkPolicy } from '@kubernetes/client-node';
 import type { ApiPart, ClientFacts, ClusterFacts, UnreadFacts } from '../core/api/cluster-facts.ts';
 import { present } from '../core/lib/present.ts';
 import { messageOf, statusCodeOf, unlessAbsent } from './api-error.ts';
+import type { ClusterLister } from './cluster-cache.ts';
 import { byName } from './fact-values.ts';
+import type { KeptNode, KeptPod, KeptService, KeptSlice } from './kept-objects.ts';
 import { configMapNames } from './kube-proxy-config-maps.ts';
 import { kubeProxyFacts, type KubeProxyConfigMap } from './kube-proxy-facts.ts';
 import { endpointsFacts, nodeFacts, serviceFacts, sliceFacts } from './object-facts.ts';
 import { dnsConfigOf } from './pod-facts.ts';
 import { egressPolicies, policyFacts } from './policy-facts.ts';
 import { readServicePods, type ServicePods } from './service-pods.ts';
-import { sharedReads, type ClusterApis, type SharedReads } from './shared-reads.ts';
+import { sharedReads, watchedReads, type ClusterApis, type SharedReads } from './shared-reads.ts';
 
 export interface ObserveRequest {
-  readonly service: V1Service;
+  readonly service: KeptService;
   /** As they were read for this trace. */
-  readonly slices: readonly V1EndpointSlice[];
+  readonly slices: readonly KeptSlice[];
   /** Of the whole cluster. */
-  readonly nodes: readonly V1Node[];
+  readonly nodes: readonly KeptNode[];
   /** The pod of spec.from. */
-  readonly client?: V1Pod;
+  readonly client?: KeptPod;
+  /** Absent: all is read. */
+  readonly lister?: ClusterLister;
 }
 
 export interface ClusterObserver {
   /** Rejects for nothing: what the caller may not read, or could not, is in `unread` with the reason. */
   observe(request: ObserveRequest): Promise<ClusterFacts>;
   /** The Service of the cluster's DNS; null where there is none. @throws ApiException */
-  dnsService(): Promise<V1Service | null>;
+  dnsService(lister?: ClusterLister): Promise<KeptService | null>;
   /** The same with its servers. @throws ApiException */
-  dns(): Promise<ClusterFacts['dns'] | null>;
+  dns(lister?: ClusterLister): Promise<ClusterFacts['dns'] | null>;
 }
 
 /** An observer of one API server: what traces share is read once for all of them. */
 export function clusterObserver(apis: ClusterApis): ClusterObserver {
   const shared = sharedReads(apis);
+  const readsBy = (lister: ClusterLister | undefined): SharedReads =>
+    lister === undefined ? shared : watchedReads(shared, lister);
   return {
-    dnsService: () => shared.dnsService(),
-    dns: () => shared.dns(),
+    dnsService: (lister) => readsBy(lister).dnsService(),
+    dns: (lister) => readsBy(lister).dns(),
     observe: async (request) => {
       const parts = new ReadParts();
-      return factsOf(request, await readAround(apis.core, shared, request, parts), parts.unread);
+      return factsOf(request, await readAround(apis.core, readsBy(request.lister), request, parts), parts.unread);
     },
   };
 }
@@ -81,7 +79,7 @@ interface Around {
   readonly policies: readonly V1NetworkPolicy[] | undefined;
   /** null where there is none. */
   readonly dns: ClusterFacts['dns'] | null;
-  readonly proxyPods: readonly V1Pod[] | undefined;
+  readonly proxyPods: readonly KeptPod[] | undefined;
   readonly proxyConfig: KubeProxyConfigMap | undefined;
 }
 
@@ -165,7 +163,10 @@ function factsOf(
   };
 }
 
-function clientFacts({ metadata, spec, status }: V1Pod, policies: readonly V1NetworkPolicy[] | undefined): ClientFacts {
+function clientFacts(
+  { metadata, spec, status }: KeptPod,
+  policies: readonly V1NetworkPolicy[] | undefined,
+): ClientFacts {
   const labels = metadata?.labels ?? {};
   return {
     ...present({

@@ -1,6 +1,4 @@
 /** Turns API objects into core's values: the only place where the operator knows their shape. */
-import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
-import * as z from 'zod';
 import { boundedText } from '../core/lib/bounded-text.ts';
 import { present } from '../core/lib/present.ts';
 import type { DesiredService } from '../core/api/service.ts';
@@ -12,11 +10,16 @@ import type {
   ServicePortStatus,
   ServiceStatus,
 } from '../core/api/service-trace.ts';
+import {
+  changeAnnotation,
+  ownsMoreThanAnnotations,
+  proxyNameLabel,
+  type KeptNode,
+  type KeptService,
+  type KeptSlice,
+} from './kept-objects.ts';
 
-/** The annotation of an EndpointSlice with the time of the pod or Service change that it shows. */
-export const changeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
-
-export function desiredServiceOf(service: V1Service, endpointSlices: readonly V1EndpointSlice[]): DesiredService {
+export function desiredServiceOf(service: KeptService, endpointSlices: readonly KeptSlice[]): DesiredService {
   const lastChange = newest(endpointSlices.flatMap(changesOf));
   const serviceChange = newest(serviceChanges(service));
   return {
@@ -32,7 +35,7 @@ export function desiredServiceOf(service: V1Service, endpointSlices: readonly V1
  * The trigger time is there for pods that became ready or ceased to be: the controller takes the annotation away where
  * it writes for another reason, such as a pod that was deleted. When it wrote stands in managedFields, in whole seconds.
  */
-function changesOf({ metadata }: V1EndpointSlice): string[] {
+function changesOf({ metadata }: KeptSlice): string[] {
   const written = (metadata?.managedFields ?? []).flatMap(({ time }) =>
     time === undefined ? [] : [new Date(time).toISOString()],
   );
@@ -43,7 +46,7 @@ function changesOf({ metadata }: V1EndpointSlice): string[] {
 }
 
 /** Its annotations, which others may write all the time, change nothing that is compared; what else a manager owns has one time for all of it. */
-function serviceChanges({ metadata }: V1Service): string[] {
+function serviceChanges({ metadata }: KeptService): string[] {
   const written = (metadata?.managedFields ?? [])
     .filter(({ fieldsV1 }) => ownsMoreThanAnnotations(fieldsV1))
     .map(({ time }) => time);
@@ -52,21 +55,11 @@ function serviceChanges({ metadata }: V1Service): string[] {
   );
 }
 
-/** By structured-merge-diff's names: `{"f:spec": …, "f:metadata": {"f:annotations": …}}`. */
-const ownedSchema = z.looseObject({ 'f:metadata': z.looseObject({}).optional() });
-
-function ownsMoreThanAnnotations(fields: unknown): boolean {
-  const owned = ownedSchema.safeParse(fields);
-  if (!owned.success) return true;
-  const { 'f:metadata': ofMetadata = {}, ...rest } = owned.data;
-  return Object.keys(rest).length > 0 || Object.keys(ofMetadata).some((name) => name !== 'f:annotations');
-}
-
 function newest(times: readonly string[]): string | undefined {
   return [...times].sort((one, other) => Date.parse(one) - Date.parse(other)).at(-1);
 }
 
-export function serviceStatusOf({ metadata, spec, status }: V1Service): ServiceStatus {
+export function serviceStatusOf({ metadata, spec, status }: KeptService): ServiceStatus {
   const clusterIPs =
     spec?.clusterIPs ?? (spec?.clusterIP === undefined || spec.clusterIP === '' ? [] : [spec.clusterIP]);
   const loadBalancerIPs = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
@@ -109,20 +102,14 @@ function notProxiedReason(
   clusterIPs: readonly string[],
   labels: Readonly<Record<string, string>> | undefined,
 ): string | undefined {
-  const proxy = labels?.['service.kubernetes.io/service-proxy-name'];
-  if (proxy !== undefined)
-    return `its label service.kubernetes.io/service-proxy-name gives it to another proxy (${proxy})`;
+  const proxy = labels?.[proxyNameLabel];
+  if (proxy !== undefined) return `its label ${proxyNameLabel} gives it to another proxy (${proxy})`;
   if (type === 'ExternalName') return 'it is of type ExternalName, an alias in DNS';
   if (clusterIPs.length === 0 || clusterIPs[0] === 'None') return 'it is headless (clusterIP: None)';
   return undefined;
 }
 
-export function endpointSliceStatusOf({
-  metadata,
-  addressType,
-  ports,
-  endpoints,
-}: V1EndpointSlice): EndpointSliceStatus {
+export function endpointSliceStatusOf({ metadata, addressType, ports, endpoints }: KeptSlice): EndpointSliceStatus {
   return {
     name: metadata?.name ?? '',
     addressType: addressType === 'IPv6' || addressType === 'FQDN' ? addressType : 'IPv4',
@@ -189,7 +176,7 @@ export interface NodeSelection {
  * The nodes that a trace asks, chosen by name or label, in the order of their names; among them those on which no probe can
  * run. With `max` so many of the others at most, and without those: some are left out on purpose then.
  */
-export function selectNodes(nodes: readonly V1Node[], spec: NodesSpec | undefined): NodeSelection {
+export function selectNodes(nodes: readonly KeptNode[], spec: NodesSpec | undefined): NodeSelection {
   const names = spec?.names;
   const chosen = nodes
     .filter(({ metadata }) => names === undefined || names.includes(metadata?.name ?? ''))
@@ -204,7 +191,7 @@ export function selectNodes(nodes: readonly V1Node[], spec: NodesSpec | undefine
 }
 
 /** A node of another system, or that only stands for one: no probe can run there, and what it does with packets cannot be read. */
-function notLookedAt({ metadata, spec, status }: V1Node): TracedNode['notLookedAt'] {
+function notLookedAt({ metadata, spec, status }: KeptNode): TracedNode['notLookedAt'] {
   const labels = metadata?.labels ?? {};
   const system = status?.nodeInfo?.operatingSystem ?? labels['kubernetes.io/os'] ?? 'linux';
   if (system !== 'linux')
@@ -229,7 +216,7 @@ function notLookedAt({ metadata, spec, status }: V1Node): TracedNode['notLookedA
       };
 }
 
-function tracedNodeOf(node: V1Node): TracedNode {
+function tracedNodeOf(node: KeptNode): TracedNode {
   const { metadata, status } = node;
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status;
   const zone = metadata?.labels?.['topology.kubernetes.io/zone'];

@@ -1,14 +1,15 @@
 /** What is kept of a pod. */
-import type { V1Container, V1Pod } from '@kubernetes/client-node';
+import type { V1Container } from '@kubernetes/client-node';
 import type { PodFacts } from '../core/api/cluster-facts.ts';
 import { present } from '../core/lib/present.ts';
 import { ownerOf, timeOf } from './fact-values.ts';
+import type { KeptPod } from './kept-objects.ts';
 import { protocolOf } from './observe.ts';
 
 /** As many labels of a pod are kept: more say nothing. */
 const maxLabels = 64;
 
-export function podFacts({ metadata, spec, status }: V1Pod, selected: boolean): PodFacts {
+export function podFacts({ metadata, spec, status }: KeptPod, selected: boolean): PodFacts {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   // A pod that no node was found for has no condition Ready.
   const failing =
@@ -55,7 +56,7 @@ export function podFacts({ metadata, spec, status }: V1Pod, selected: boolean): 
 
 function containerFacts(
   { name, ports }: V1Container,
-  status: NonNullable<NonNullable<V1Pod['status']>['containerStatuses']>[number] | undefined,
+  status: NonNullable<NonNullable<KeptPod['status']>['containerStatuses']>[number] | undefined,
 ): PodFacts['containers'][number] {
   const end = status?.lastState?.terminated;
   return {
@@ -81,7 +82,7 @@ function containerFacts(
   };
 }
 
-export function dnsConfigOf(spec: V1Pod['spec']): PodFacts['dnsConfig'] {
+export function dnsConfigOf(spec: KeptPod['spec']): PodFacts['dnsConfig'] {
   if (spec?.dnsConfig === undefined) return undefined;
   const { nameservers = [], searches = [], options = [] } = spec.dnsConfig;
   return {

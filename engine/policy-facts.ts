@@ -1,12 +1,13 @@
 /** NetworkPolicies, of the pods of a Service and of a client. */
-import type { V1NetworkPolicy, V1NetworkPolicyPort, V1Pod } from '@kubernetes/client-node';
+import type { V1NetworkPolicy, V1NetworkPolicyPort } from '@kubernetes/client-node';
 import type { ClientFacts, NetworkPolicyFacts } from '../core/api/cluster-facts.ts';
 import { present } from '../core/lib/present.ts';
 import { byName } from './fact-values.ts';
+import type { KeptPod } from './kept-objects.ts';
 import { matchesSelector, protocolOf } from './observe.ts';
 
 /** Of the policies that isolate ingress: policyTypes names it, or is left out (networking/v1 NetworkPolicySpec). */
-export function policyFacts({ metadata, spec }: V1NetworkPolicy, pods: readonly V1Pod[]): NetworkPolicyFacts[] {
+export function policyFacts({ metadata, spec }: V1NetworkPolicy, pods: readonly KeptPod[]): NetworkPolicyFacts[] {
   if (spec?.policyTypes?.includes('Ingress') === false) return [];
   const selector = spec?.podSelector ?? {};
   const isolated = pods.filter(

@@ -1,9 +1,10 @@
 /** The pods of a Service: those that it selects, that its EndpointSlices name, and where it selects none, those that are near. */
-import type { CoreV1Api, V1EndpointSlice, V1Pod, V1Service } from '@kubernetes/client-node';
+import type { CoreV1Api } from '@kubernetes/client-node';
 import type { PodFacts } from '../core/api/cluster-facts.ts';
 import { labelDistance } from '../core/diagnose/checks/nearest-labels.ts';
 import { unlessAbsent } from './api-error.ts';
 import { byName } from './fact-values.ts';
+import type { KeptPod, KeptService, KeptSlice } from './kept-objects.ts';
 import { podFacts } from './pod-facts.ts';
 
 /** Pods whose labels are only near the selector are kept up to this many, the nearest first. */
@@ -14,7 +15,7 @@ const maxSinglePods = 20;
 export interface ServicePods {
   readonly facts: PodFacts[];
   /** Those that the Service selects. */
-  readonly selected: readonly V1Pod[];
+  readonly selected: readonly KeptPod[];
 }
 
 /**
@@ -23,9 +24,9 @@ export interface ServicePods {
  */
 export async function readServicePods(
   core: CoreV1Api,
-  service: V1Service,
-  slices: readonly V1EndpointSlice[],
-  list: (namespace: string, labelSelector: string) => Promise<readonly V1Pod[]>,
+  service: KeptService,
+  slices: readonly KeptSlice[],
+  list: (namespace: string, labelSelector: string) => Promise<readonly KeptPod[]>,
 ): Promise<ServicePods> {
   const namespace = service.metadata?.namespace ?? '';
   const selector = service.spec?.selector ?? {};
@@ -61,7 +62,7 @@ export async function readServicePods(
 }
 
 /** Those that have some label of the selector, or one of its values under another key; of one set of labels, one. */
-function nearestPods(selector: Readonly<Record<string, string>>, pods: readonly V1Pod[]): V1Pod[] {
+function nearestPods(selector: Readonly<Record<string, string>>, pods: readonly KeptPod[]): KeptPod[] {
   const byLabels = new Map(
     pods.map((pod) => [
       JSON.stringify(

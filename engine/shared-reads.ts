@@ -1,16 +1,11 @@
 /** What traces read of one API server at the same time: read once for all of them. */
-import type {
-  CoreV1Api,
-  DiscoveryV1Api,
-  NetworkingV1Api,
-  V1NetworkPolicy,
-  V1Pod,
-  V1Service,
-} from '@kubernetes/client-node';
+import type { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, V1NetworkPolicy } from '@kubernetes/client-node';
 import type { ClusterFacts } from '../core/api/cluster-facts.ts';
 import { unlessAbsent } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
-import { dnsService, readDns } from './dns-facts.ts';
+import type { ClusterLister } from './cluster-cache.ts';
+import { dnsFacts, dnsService, readDns } from './dns-facts.ts';
+import type { KeptPod, KeptService } from './kept-objects.ts';
 import { listKubeProxyPods, readKubeProxyConfigMap, type KubeProxyConfigMap } from './kube-proxy-facts.ts';
 
 export interface ClusterApis {
@@ -22,13 +17,13 @@ export interface ClusterApis {
 /** Each rejects with an ApiException. */
 export interface SharedReads {
   /** Of a namespace, those that the selector matches; all where it is empty. */
-  pods(namespace: string, labelSelector: string): Promise<readonly V1Pod[]>;
+  pods(namespace: string, labelSelector: string): Promise<readonly KeptPod[]>;
   networkPolicies(namespace: string): Promise<readonly V1NetworkPolicy[]>;
   /** The Service of the cluster's DNS; null where there is none. */
-  dnsService(): Promise<V1Service | null>;
+  dnsService(): Promise<KeptService | null>;
   /** The same with its servers. */
   dns(): Promise<ClusterFacts['dns'] | null>;
-  kubeProxyPods(): Promise<readonly V1Pod[]>;
+  kubeProxyPods(): Promise<readonly KeptPod[]>;
   /** The one of these ConfigMaps with kube-proxy's configuration; undefined where none is there. */
   kubeProxyConfigMap(names: readonly string[]): Promise<KubeProxyConfigMap | undefined>;
 }
@@ -70,6 +65,24 @@ export function sharedReads({ core, discovery, networking }: ClusterApis): Share
   };
 }
 
-async function listPods(core: CoreV1Api, namespace: string, labelSelector: string): Promise<readonly V1Pod[]> {
+/** The same from what is watched; what is not known for sure there is read. */
+export function watchedReads(shared: SharedReads, lister: ClusterLister): SharedReads {
+  const { namespace, name } = dnsService;
+  const pods: SharedReads['pods'] = async (of, labelSelector) =>
+    (labelSelector === '' ? undefined : lister.pods({ namespace: of, labelSelector })) ??
+    shared.pods(of, labelSelector);
+  return {
+    ...shared,
+    pods,
+    kubeProxyPods: () => listKubeProxyPods(pods),
+    dnsService: async () => lister.service(namespace, name) ?? shared.dnsService(),
+    dns: async () => {
+      const [service, slices] = [lister.service(namespace, name), lister.endpointSlices(namespace, name)];
+      return service === undefined || slices === undefined ? shared.dns() : dnsFacts(service, slices.items);
+    },
+  };
+}
+
+async function listPods(core: CoreV1Api, namespace: string, labelSelector: string): Promise<readonly KeptPod[]> {
   return (await core.listNamespacedPod({ namespace, ...(labelSelector === '' ? {} : { labelSelector }) })).items;
 }

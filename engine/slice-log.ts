@@ -1,5 +1,4 @@
 /** The EndpointSlices of traced Services, version by version, as lists and a watch show them. */
-import type { V1EndpointSlice } from '@kubernetes/client-node';
 import type { EndpointSliceStatus, ServiceTraceStatus } from '../core/api/service-trace.ts';
 import {
   compareResourceVersions,
@@ -10,7 +9,8 @@ import {
 import type { StatusInput } from '../core/status/input.ts';
 import { present } from '../core/lib/present.ts';
 import type { SliceList } from './desired-service.ts';
-import { changeAnnotation, endpointSliceStatusOf } from './observe.ts';
+import { changeAnnotation, serviceNameLabel, type KeptSlice } from './kept-objects.ts';
+import { endpointSliceStatusOf } from './observe.ts';
 
 /** Versions of one Service that are kept; of older ones, what came of them alone. */
 const keptVersions = 200;
@@ -34,14 +34,16 @@ export class SliceLog {
   /**
    * What the watch delivered. A Service that was never listed is not followed.
    * @param at milliseconds since 1970
+   * @param notBefore the same, where the watch may be late: it was not there yet
    * @returns whether it is new, and changes what rules are made from
    */
-  saw(slice: V1EndpointSlice, isGone: boolean, at: number): boolean {
+  saw(slice: KeptSlice, isGone: boolean, at: number, notBefore?: number): boolean {
     const { namespace, labels, resourceVersion } = slice.metadata ?? {};
-    const entry = this.#entries.get(`${namespace ?? ''}/${labels?.['kubernetes.io/service-name'] ?? ''}`);
+    const entry = this.#entries.get(`${namespace ?? ''}/${labels?.[serviceNameLabel] ?? ''}`);
     if (entry === undefined || resourceVersion === undefined) return false;
     const before = [...lastVersions(entry).values()].map(({ slice: own }) => own);
-    const version = versionOf(slice, { resourceVersion, isGone, seenAt: at });
+    const late = notBefore === undefined ? {} : { notBefore: Math.max(notBefore, entry.askedAt) };
+    const version = versionOf(slice, { resourceVersion, isGone, seenAt: at, ...late });
     return add(entry, version) && sliceChanges({ before, versions: [version] }).length > 0;
   }
 
@@ -81,7 +83,8 @@ export class SliceLog {
       // A deletion that the watch has not delivered yet; one that is newer than the list is in no list.
       if (!listed.has(name) && compareResourceVersions(version, resourceVersion) < 0)
         add(entry, { slice, resourceVersion, isGone: true, ...seen });
-    entry.askedAt = askedAt;
+    // What is kept of a watch may be of before a list that was asked for.
+    entry.askedAt = Math.max(entry.askedAt, askedAt);
   }
 
   /** What a status after this one is made from; undefined where the Service was never listed. */
@@ -121,7 +124,7 @@ function afterRestart(
 }
 
 function versionOf(
-  slice: V1EndpointSlice,
+  slice: KeptSlice,
   known: Pick<SliceVersion, 'resourceVersion' | 'isGone' | 'seenAt' | 'notBefore'>,
 ): SliceVersion {
   const { managedFields = [], annotations } = slice.metadata ?? {};

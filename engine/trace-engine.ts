@@ -1,12 +1,6 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  CoreV1Api,
-  DiscoveryV1Api,
-  NetworkingV1Api,
-  type KubeConfig,
-  type V1EndpointSlice,
-} from '@kubernetes/client-node';
+import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig } from '@kubernetes/client-node';
 import { countOf, type CountOrPercent } from '../core/lib/count-or-percent.ts';
 import { present } from '../core/lib/present.ts';
 import type { ConntrackDetail } from '../core/status/conntrack-limit.ts';
@@ -17,7 +11,9 @@ import type { NodeAnswer } from '../core/wire/node-report.ts';
 import { addressHolders } from './address-holders.ts';
 import { cachedByKey } from './cached.ts';
 import { captureOnNodes, type CaptureEnd, type EngineCaptureRequest } from './capture-on-nodes.ts';
+import type { ClusterCache } from './cluster-cache.ts';
 import type { EngineObserver, ProbeCounts } from './engine-observer.ts';
+import type { KeptSlice } from './kept-objects.ts';
 import { noLog, type Log } from './log.ts';
 import { LastResults } from './last-results.ts';
 import { look, type Look, type LookParts } from './look.ts';
@@ -56,6 +52,8 @@ export interface TraceEngineOptions {
   readonly endTimeoutMilliseconds?: number;
   /** Works statuses out; default: in this thread. */
   readonly judge?: Judge;
+  /** Objects that are watched, and not read for each collection; default: all are read. */
+  readonly cache?: ClusterCache;
 }
 
 export interface TraceEngine {
@@ -65,9 +63,10 @@ export interface TraceEngine {
   capture(request: EngineCaptureRequest): Promise<readonly CaptureEnd[]>;
   /**
    * What a watch delivered just now, of any Service: changes in between two collections are not missed then.
+   * @param notBefore where the watch was cut before, the last time that it was known to be complete: milliseconds since 1970
    * @returns whether it changes what rules are made from, of a Service that was traced already
    */
-  sawEndpointSlice(slice: V1EndpointSlice, isGone: boolean): boolean;
+  sawEndpointSlice(slice: KeptSlice, isGone: boolean, notBefore?: number): boolean;
   /** The last change of a Service's EndpointSlices that the status was not made from. */
   changeAfter(namespace: string, name: string, status: ServiceTraceStatus): SliceChange | undefined;
   /** From now on, calls with `namespace/name` when rules of a watched Service have changed on some node. */
@@ -106,7 +105,6 @@ export function createTraceEngine(
   let nodeCount = 0;
   const nodeCache = cachedByKey(nodesFreshMilliseconds, async () => {
     const { items } = await core.listNode({ resourceVersion: '0' });
-    nodeCount = items.length;
     return items;
   });
   const probes = makeProbes(kubeConfig, {
@@ -132,9 +130,14 @@ export function createTraceEngine(
       discovery,
       observer: clusterObserver({ core, discovery, networking }),
       holders: addressHolders(core),
-      listNodes: () => nodeCache(''),
+      listNodes: async (lister) => {
+        const nodes = lister?.nodes() ?? (await nodeCache(''));
+        nodeCount = nodes.length;
+        return nodes;
+      },
     },
     probes,
+    ...present({ cache: options.cache }),
     judge: options.judge ?? judgeHere,
     conntrackLimit: options.conntrackLimit ?? 'Entries',
     seen: new Map(),
@@ -157,8 +160,8 @@ export function createTraceEngine(
     onRuleChange: (listener) => {
       listeners.add(listener);
     },
-    capture: async (request) => captureOnNodes(probes, await nodeCache(''), request),
-    sawEndpointSlice: (slice, isGone) => parts.slices.saw(slice, isGone, Date.now()),
+    capture: async (request) => captureOnNodes(probes, await parts.readers.listNodes(), request),
+    sawEndpointSlice: (slice, isGone, notBefore) => parts.slices.saw(slice, isGone, Date.now(), notBefore),
     changeAfter: (namespace, name, status) => parts.slices.lastAfter(`${namespace}/${name}`, status),
     keepClean: () => {
       probes.keepClean();
@@ -184,6 +187,8 @@ async function lookUntilConfirmed(
   kept: ReadonlyMap<string, NodeAnswer> | undefined,
 ): Promise<TraceResult> {
   const quiet = withoutCallbacks(request);
+  // What is found in what a watch reported is believed when the API server itself says so.
+  const asking = withoutCache(parts);
   const found = [...(request.previous?.findings ?? [])];
   let last = await look(parts, request, kept);
   for (let count = 1; ; count += 1) {
@@ -193,7 +198,7 @@ async function lookUntilConfirmed(
     if (count === maxLooks) return { ...last.result, status: await last.believing(found) };
     found.push(...all);
     await sleep(againMilliseconds, undefined, present({ signal: request.signal })).catch(() => undefined);
-    last = await look(parts, quiet, undoubted(last, doubted));
+    last = await look(asking, quiet, undoubted(last, doubted));
   }
 }
 
@@ -206,6 +211,10 @@ function undoubted({ result }: Look, doubted: readonly FindingStatus[]): Map<str
   return new Map(
     result.answers.filter(({ node }) => !isOfAll && !asked.has(node)).map((answer) => [answer.node, answer]),
   );
+}
+
+function withoutCache({ cache: _cache, ...parts }: LookParts): LookParts {
+  return parts;
 }
 
 /** A second look is not seen by anybody before its end. */

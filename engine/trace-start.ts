@@ -1,11 +1,13 @@
 /** What the API server says of a trace before any node is asked. */
-import type { CoreV1Api, DiscoveryV1Api, V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
+import type { CoreV1Api, DiscoveryV1Api } from '@kubernetes/client-node';
 import type { DesiredService } from '../core/api/service.ts';
 import type { NodeAnswer } from '../core/wire/node-report.ts';
 import type { AddressHolders } from './address-holders.ts';
 import { unlessForbidden } from './api-error.ts';
+import type { ClusterLister } from './cluster-cache.ts';
 import { listEndpointSlices, type SliceList } from './desired-service.ts';
 import { readFromClient, type FromClient } from './from-client.ts';
+import type { KeptNode, KeptService, KeptSlice } from './kept-objects.ts';
 import type { ClusterObserver } from './observe-cluster.ts';
 import { desiredServiceOf, selectNodes, type TracedNode } from './observe.ts';
 import type { DnsServers } from './probe-requests.ts';
@@ -18,19 +20,19 @@ export interface ApiReaders {
   readonly observer: ClusterObserver;
   readonly holders: AddressHolders;
   /** The nodes of the cluster, which traces share for a short time. */
-  readonly listNodes: () => Promise<readonly V1Node[]>;
+  readonly listNodes: (lister?: ClusterLister) => Promise<readonly KeptNode[]>;
 }
 
 export interface TraceStart {
-  readonly service: V1Service;
-  readonly slices: readonly V1EndpointSlice[];
+  readonly service: KeptService;
+  readonly slices: readonly KeptSlice[];
   /** The list that the slices are from. */
   readonly sliceList: SliceList;
   /** Whose the external addresses of the Service are. */
   readonly holders: Awaited<ReturnType<AddressHolders['classify']>>;
   readonly desired: DesiredService;
   /** Of the whole cluster. */
-  readonly nodeList: readonly V1Node[];
+  readonly nodeList: readonly KeptNode[];
   /** That the trace asks. */
   readonly nodes: readonly TracedNode[];
   /** Names of spec.nodes that no node has. */
@@ -42,19 +44,24 @@ export interface TraceStart {
   readonly dns: DnsServers | undefined;
 }
 
-/** @throws ApiException */
+/**
+ * @param lister absent: all is read
+ * @throws ApiException
+ */
 export async function readTraceStart(
   { core, discovery, observer, holders, listNodes }: ApiReaders,
   { namespace, spec }: TraceRequest,
-  service: V1Service,
+  service: KeptService,
+  lister?: ClusterLister,
 ): Promise<TraceStart> {
   const [sliceList, nodeList, dns] = await Promise.all([
-    listEndpointSlices(discovery, namespace, spec.serviceRef.name),
-    listNodes(),
-    spec.collect?.dns === false ? undefined : clusterDns(observer),
+    lister?.endpointSlices(namespace, spec.serviceRef.name) ??
+      listEndpointSlices(discovery, namespace, spec.serviceRef.name),
+    listNodes(lister),
+    spec.collect?.dns === false ? undefined : clusterDns(observer, lister),
   ]);
   const slices = sliceList.items;
-  const whose = await holders.classify(desiredServiceOf(service, slices), nodeList);
+  const whose = await holders.classify(desiredServiceOf(service, slices), nodeList, lister);
   const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
   const allNodes = selectNodes(nodeList, undefined).nodes;
   return {
@@ -94,10 +101,13 @@ export function firstAnswers({ nodes, unknownNodes }: TraceStart): Map<string, N
 }
 
 /** Undefined where there is none, or it may not be read: then DNS is not asked. Without its EndpointSlices, only the Service is. */
-async function clusterDns(observer: ClusterObserver): Promise<DnsServers | undefined> {
-  const dns = await unlessForbidden(observer.dns());
+async function clusterDns(
+  observer: ClusterObserver,
+  lister: ClusterLister | undefined,
+): Promise<DnsServers | undefined> {
+  const dns = await unlessForbidden(observer.dns(lister));
   if (dns !== undefined) return dns ?? undefined;
-  const service = await unlessForbidden(observer.dnsService());
+  const service = await unlessForbidden(observer.dnsService(lister));
   return service === undefined || service === null
     ? undefined
     : { clusterIPs: (service.spec?.clusterIPs ?? []).filter((address) => address !== 'None') };

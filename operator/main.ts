@@ -17,6 +17,7 @@ import { kubernetesLease } from './kubernetes-lease.ts';
 import { Leadership } from './leadership.ts';
 import { createLogger, logFormats, logLevels, type Logger } from './logger.ts';
 import { ServiceTraceOperator } from './service-trace-operator.ts';
+import { WatchedCluster } from './watched-cluster.ts';
 import { messageOf } from '../engine/api-error.ts';
 import { statusThread } from '../engine/status-thread.ts';
 import { createTraceEngine } from '../engine/trace-engine.ts';
@@ -119,9 +120,11 @@ async function main(env: Environment, logger: Logger): Promise<void> {
           read: () => ({ work: operator?.state, probes: engine.probeCounts() }),
         });
   const observed = endpoint === undefined ? {} : { observer: endpoint.observer };
+  const cluster = new WatchedCluster(kubeConfig, logger);
   const engine = createTraceEngine({
     ...observed,
     kubeConfig,
+    cache: cluster,
     probeNamespace: env.POD_NAMESPACE,
     probeImage: env.PROBE_IMAGE,
     privileged: env.PROBE_PRIVILEGED === 'true',
@@ -167,6 +170,7 @@ async function main(env: Environment, logger: Logger): Promise<void> {
       maxWatchesPerNamespace: env.MAX_WATCHES_PER_NAMESPACE,
       minIntervalMilliseconds: env.MIN_INTERVAL,
       identity,
+      cluster,
       ...(leadership === undefined
         ? {}
         : {

@@ -17,19 +17,20 @@ import {
   type ServiceTrace,
 } from '../core/api/service-trace.ts';
 import { messageOf } from '../engine/api-error.ts';
+import { serviceNameLabel, type KeptSlice } from '../engine/kept-objects.ts';
 import { ChangeNotes } from './change-notes.ts';
-import { endpointSliceOf } from './endpoint-slice-event.ts';
+import { startInformer, type Informer } from './informer.ts';
 import { kubernetesEvents } from './kubernetes-events.ts';
 import { kubernetesStore } from './kubernetes-store.ts';
 import type { Logger } from './logger.ts';
 import { noObserver, type OperatorObserver, type WorkState } from './operator-observer.ts';
 import { isActive, reconcile, type TraceStore } from './reconcile.ts';
-import { resumedWatch, type ResumedWatch } from './resumed-watch.ts';
 import type { TraceEngine } from '../engine/trace-engine.ts';
 import { TraceEvents } from './trace-events.ts';
 import { TraceCounter } from './trace-counts.ts';
 import { TraceIndex, type IndexedTrace } from './trace-index.ts';
 import { keyOf, traceOf } from './trace-key.ts';
+import type { WatchedCluster } from './watched-cluster.ts';
 import { WorkQueue } from './work-queue.ts';
 
 // The package is CommonJS: its default export is the default of the module's default.
@@ -42,7 +43,6 @@ const metadataSchema = z.object({
     name: z.string(),
     namespace: z.string().optional(),
     uid: z.string().optional(),
-    resourceVersion: z.string().optional(),
     creationTimestamp: z.string().optional(),
     labels: z.record(z.string(), z.string()).optional(),
     generation: z.number().optional(),
@@ -51,8 +51,12 @@ const metadataSchema = z.object({
 });
 
 /** The object whole, with the parts that were checked. */
-function kubernetesObject(object: unknown, { metadata }: z.infer<typeof metadataSchema>): ResourceEvent['object'] {
-  const { name, namespace, uid, labels, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
+function kubernetesObject(
+  object: unknown,
+  { metadata }: z.infer<typeof metadataSchema>,
+  resourceVersion: string,
+): ResourceEvent['object'] {
+  const { name, namespace, uid, labels, generation, creationTimestamp, deletionTimestamp } = metadata;
   return {
     ...(typeof object === 'object' ? object : {}),
     metadata: {
@@ -63,7 +67,7 @@ function kubernetesObject(object: unknown, { metadata }: z.infer<typeof metadata
       ...(creationTimestamp === undefined ? {} : { creationTimestamp: new Date(creationTimestamp) }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp: new Date(deletionTimestamp) }),
       ...(labels === undefined ? {} : { labels }),
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+      resourceVersion,
     },
   };
 }
@@ -107,13 +111,18 @@ export interface ServiceTraceOperatorOptions {
   /** Named in the Events as who reports them. */
   readonly identity: string;
   readonly observer?: OperatorObserver;
+  /** That the engine reads from. */
+  readonly cluster: ClusterWatches;
 }
+
+type ClusterWatches = Pick<WatchedCluster, 'start' | 'stop'>;
 
 export class ServiceTraceOperator extends Operator {
   readonly #engine: TraceEngine;
   readonly #log: Logger;
   readonly #queue: WorkQueue;
-  readonly #watches: ResumedWatch[] = [];
+  readonly #watches: Pick<Informer<unknown>, 'stop'>[] = [];
+  readonly #cluster: ClusterWatches;
   readonly #stopping = new AbortController();
   readonly #index = new TraceIndex();
   readonly #counter = new TraceCounter(catalogue.map(({ id }) => id));
@@ -137,10 +146,12 @@ export class ServiceTraceOperator extends Operator {
       assertMayWrite = () => undefined,
       identity,
       observer = noObserver,
+      cluster,
     }: ServiceTraceOperatorOptions,
   ) {
     super(logger);
     this.#engine = engine;
+    this.#cluster = cluster;
     this.#log = logger;
     const kubernetes = kubernetesStore(this.kubeConfig, logger);
     this.#events = new TraceEvents({ store: kubernetesEvents(this.kubeConfig, identity), log: logger, assertMayWrite });
@@ -223,6 +234,7 @@ export class ServiceTraceOperator extends Operator {
     this.#events.stop();
     this.#changes.stop();
     for (const watch of this.#watches) watch.stop();
+    this.#cluster.stop();
     // Work that waits for an API server that does not answer must not keep the probes from ending.
     await Promise.race([this.#queue.stop(), sleep(workEndMilliseconds, undefined, { ref: false })]);
   }
@@ -233,17 +245,19 @@ export class ServiceTraceOperator extends Operator {
     }, behindMilliseconds);
     this.#behindTimer.unref();
     this.#engine.onRuleChange((service) => {
-      const [namespace, name] = service.split('/');
+      const [namespace = '', name = ''] = service.split('/');
       this.#onService(namespace, name);
     });
     await this.watchResource(serviceTraceGroup, serviceTraceVersion, serviceTracePlural, async (event) => {
       this.#onTrace(event);
     });
-    await this.watchResource('', 'v1', 'services', async ({ object }) => {
-      this.#onService(object.metadata?.namespace, object.metadata?.name);
-    });
-    await this.watchResource('discovery.k8s.io', 'v1', 'endpointslices', async ({ object }) => {
-      this.#onService(object.metadata?.namespace, object.metadata?.labels?.['kubernetes.io/service-name']);
+    this.#cluster.start({
+      onService: (namespace, name) => {
+        this.#onService(namespace, name);
+      },
+      onEndpointSlice: (...version) => {
+        this.#sawEndpointSlice(...version);
+      },
     });
   }
 
@@ -266,37 +280,25 @@ export class ServiceTraceOperator extends Operator {
   ): Promise<void> {
     const path = resourcePath(group, version, plural, namespace);
     this.#watches.push(
-      resumedWatch(
-        this.kubeConfig,
+      startInformer({
+        kubeConfig: this.kubeConfig,
         path,
-        ({ type, object }) => {
-          const parsed = metadataSchema.safeParse(object);
-          if (!parsed.success) return;
-          // The base class's event has only a part of the metadata.
-          if (plural === 'endpointslices') this.#sawEndpointSlice(object, type === 'DELETED');
-          const { apiVersion = '', kind = '', metadata } = parsed.data;
-          const meta = {
-            id: `${plural}.${version}`,
-            name: metadata.name,
-            resourceVersion: metadata.resourceVersion ?? '',
-            apiVersion,
-            kind,
-          };
+        log: this.#log,
+        parse: (object) => metadataSchema.safeParse(object).data,
+        onEvent: ({ type, value, object, resourceVersion }) => {
+          if (value === undefined) return;
+          const { apiVersion = '', kind = '', metadata } = value;
+          const meta = { id: `${plural}.${version}`, name: metadata.name, resourceVersion, apiVersion, kind };
           const event = {
             meta: metadata.namespace === undefined ? meta : { ...meta, namespace: metadata.namespace },
             type: operatorModule.ResourceEventType[eventNames[type]],
-            object: kubernetesObject(object, parsed.data),
+            object: kubernetesObject(object, value, resourceVersion),
           };
           onEvent(event).catch((error: unknown) => {
             this.#log.error(`event of ${path}: ${messageOf(error)}`);
           });
         },
-        this.#log,
-        // What was deleted in between is reported by nobody: each trace is looked at again.
-        () => {
-          for (const key of this.#index.keys()) this.#queue.add(key);
-        },
-      ),
+      }),
     );
     this.#log.info(`watching ${path}`);
   }
@@ -373,17 +375,16 @@ export class ServiceTraceOperator extends Operator {
     if (behind.length + waiting.length > 0) this.#log.warn([...behind, ...waiting].join('; '));
   }
 
-  #sawEndpointSlice(object: unknown, isGone: boolean): void {
-    const slice = endpointSliceOf(object);
-    if (slice === undefined || !this.#engine.sawEndpointSlice(slice, isGone)) return;
+  #sawEndpointSlice(slice: KeptSlice, isGone: boolean, notBefore: number | undefined): void {
+    if (!this.#engine.sawEndpointSlice(slice, isGone, notBefore)) return;
     const { name, namespace, labels, resourceVersion } = slice.metadata ?? {};
     if (name === undefined || resourceVersion === undefined) return;
-    for (const key of this.#index.keysOf(namespace ?? '', labels?.['kubernetes.io/service-name'] ?? ''))
+    for (const key of this.#index.keysOf(namespace ?? '', labels?.[serviceNameLabel] ?? ''))
       this.#changes.note(key, { endpointSlice: name, resourceVersion });
   }
 
-  #onService(namespace: string | undefined, name: string | undefined): void {
-    for (const key of this.#index.keysOf(namespace ?? '', name ?? '')) this.#queue.add(key);
+  #onService(namespace: string, name: string): void {
+    for (const key of this.#index.keysOf(namespace, name)) this.#queue.add(key);
   }
 
   /** What was just read is newer than what the watch has reported, or as new. */

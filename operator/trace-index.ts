@@ -104,10 +104,6 @@ export class TraceIndex {
       : undefined;
   }
 
-  keys(): readonly string[] {
-    return [...this.#entries.keys()];
-  }
-
   /** The traces of a Service. */
   keysOf(namespace: string, service: string): readonly string[] {
     return [...(this.#byService.get(`${namespace}/${service}`) ?? [])];

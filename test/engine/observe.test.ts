@@ -88,7 +88,7 @@ it('takes when a slice was written for a change of it, where the controller says
   const written = (name: string, time: string, trigger?: string): Parameters<typeof endpointSliceStatusOf>[0] => ({
     metadata: {
       name,
-      managedFields: [{ manager: 'kube-controller-manager', time: new Date(time) }],
+      managedFields: [{ time: new Date(time) }],
       ...(trigger === undefined
         ? {}
         : { annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': trigger } }),
@@ -217,7 +217,7 @@ it('looks at a node that is cordoned, for it goes on to serve, and at one with t
     [
       {
         metadata: { name: 'a', labels: { type: 'worker' } },
-        spec: { unschedulable: true, taints: [{ key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' }] },
+        spec: { taints: [{ key: 'node.kubernetes.io/unschedulable' }] },
         status: { conditions: [{ type: 'Ready', status: 'True' }] },
       },
     ],

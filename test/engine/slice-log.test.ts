@@ -1,16 +1,15 @@
-import type { V1EndpointSlice } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
 import type { ServiceTraceStatus } from '../../core/api/service-trace.ts';
 import { sliceChanges } from '../../core/convergence/slice-changes.ts';
+import { keptSlice, type KeptSlice } from '../../engine/kept-objects.ts';
 import { SliceLog } from '../../engine/slice-log.ts';
-import { endpointSliceOf } from '../../operator/endpoint-slice-event.ts';
 
 const key = 'shop/auth-service';
 const start = Date.parse('2026-11-30T12:00:00Z');
 
 /** As the API server sends it. */
-function slice(resourceVersion: number, addresses: readonly string[] | null, name = 'auth-service-1'): V1EndpointSlice {
-  const parsed = endpointSliceOf({
+function slice(resourceVersion: number, addresses: readonly string[] | null, name = 'auth-service-1'): KeptSlice {
+  const parsed = keptSlice({
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: {
@@ -32,7 +31,7 @@ function slice(resourceVersion: number, addresses: readonly string[] | null, nam
 
 const list = (
   resourceVersion: number,
-  items: readonly V1EndpointSlice[],
+  items: readonly KeptSlice[],
   seenAt = start,
 ): Parameters<SliceLog['listed']>[1] => ({
   items,
@@ -140,9 +139,21 @@ describe('SliceLog', () => {
     expect(changesOf(log, { resourceVersion: '100' }, { ...stored, truncated: ['endpoints'] })).toEqual([]);
   });
 
+  it('does not take what a watch reports after a cut for what has just happened', () => {
+    const log = new SliceLog();
+    log.listed(key, { ...list(10, [slice(9, ['10.0.0.1']), slice(8, ['10.0.0.2'], 'other')]), askedAt: start });
+    log.saw(slice(11, ['10.0.0.1']), true, start + 60_000, start + 20_000);
+    log.saw(slice(12, ['10.0.0.2'], 'other'), true, start + 90_000, start - 5000);
+    const { history } = log.since(key, { convergence: { resourceVersion: '10' } }) ?? {};
+    expect(sliceChanges(history ?? { before: [], versions: [] })).toMatchObject([
+      { earliest: start + 20_000, latest: start + 60_000 },
+      { earliest: start, latest: start + 90_000 },
+    ]);
+  });
+
   it('reads a slice without endpoints, as Go writes it', () => {
     expect(slice(1, null).endpoints).toEqual([]);
-    expect(endpointSliceOf({ kind: 'EndpointSlice', metadata: {} })).toBeUndefined();
+    expect(keptSlice({ kind: 'EndpointSlice', metadata: {} })).toBeUndefined();
   });
 
   it('misses none of 1,000 quick changes that are collected in between, and has none twice', () => {

@@ -1,6 +1,6 @@
 /**
- * The operator's own parts in this process, on one trace that is in no API server: its queue, its reconciliation, its watch of the
- * EndpointSlices and its engine. Whoever measures it sees every status that it would write.
+ * The operator's own parts in this process, on one trace that is in no API server: its queue, its reconciliation, its watches
+ * of the cluster and its engine. Whoever measures it sees every status that it would write.
  */
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { ServiceTrace, ServiceTraceStatus } from '../../core/api/service-trace.ts';
@@ -8,9 +8,8 @@ import type { WatchRecord } from '../../core/wire/watch-records.ts';
 import { noLog } from '../../engine/log.ts';
 import { NodeProbes } from '../../engine/node-probes.ts';
 import { createTraceEngine } from '../../engine/trace-engine.ts';
-import { endpointSliceOf } from '../../operator/endpoint-slice-event.ts';
 import { reconcile } from '../../operator/reconcile.ts';
-import { resumedWatch } from '../../operator/resumed-watch.ts';
+import { WatchedCluster } from '../../operator/watched-cluster.ts';
 import { WorkQueue } from '../../operator/work-queue.ts';
 import { probeImage } from '../setup/images.ts';
 
@@ -37,9 +36,11 @@ export function operatorHere({
   onRecord,
   onFailure,
 }: OperatorHereOptions): OperatorHere {
+  const cluster = new WatchedCluster(kubeConfig, noLog);
   const engine = createTraceEngine(
     {
       kubeConfig,
+      cache: cluster,
       probeNamespace: 'kube-system',
       probeImage,
       instance: `lag-${process.pid.toString(36)}-${Date.now().toString(36)}`,
@@ -96,25 +97,19 @@ export function operatorHere({
   engine.onRuleChange((changed) => {
     if (changed === key) queue.add(key);
   });
-  const slices = resumedWatch(
-    kubeConfig,
-    '/apis/discovery.k8s.io/v1/endpointslices',
-    ({ type, object }) => {
-      const slice = endpointSliceOf(object);
-      if (slice === undefined) return;
-      engine.sawEndpointSlice(slice, type === 'DELETED');
-      if (slice.metadata?.namespace === namespace) queue.add(key);
+  cluster.start({
+    onService: (of, name) => {
+      if (of === namespace && name === service) queue.add(key);
     },
-    noLog,
-    () => {
-      queue.add(key);
+    onEndpointSlice: (...version) => {
+      engine.sawEndpointSlice(...version);
     },
-  );
+  });
   queue.add(key);
   return {
     status: () => trace.status,
     close: async () => {
-      slices.stop();
+      cluster.stop();
       ended.abort();
       await queue.stop();
       await engine.close();

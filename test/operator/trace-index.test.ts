@@ -46,7 +46,7 @@ it('finds the traces of a Service, also after one was recreated for another', ()
   expect(index.keysOf('default', 'billing')).toEqual(['default/a']);
   index.delete('default/b');
   expect(index.keysOf('default', 'auth-service')).toEqual([]);
-  expect(index.keys()).toEqual(['default/a']);
+  expect(index.keysOf('default', 'billing')).toEqual(['default/a']);
 });
 
 it.each([
