@@ -176,7 +176,7 @@ export class NodeSession {
     const { message } = closedError();
     const effects = this.#requester.giveUp({ reason: 'StreamBroke', message });
     this.#perform(effects);
-    // Of a stream that was being opened again, the watch has heard no more than that the last one broke.
+    // Of a stream that was being opened again, the watch knows no more than that the last one broke.
     if (this.#requester.isWatching && !effects.some((effect) => effect.do === 'unwatched'))
       this.#watchHandlers?.onUnwatched(message);
   }
