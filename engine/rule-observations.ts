@@ -53,7 +53,8 @@ function observationOf(
     node,
     // Several changes that were read together: which of them made the rules so is not known.
     ...(hasLost || first === undefined ? {} : { earliest: first.earliest }),
-    latest: last === undefined || !isSettled ? read.ended : last.latest,
+    // What was read may have been so at the beginning alone.
+    ...(last === undefined || !isSettled ? { latest: read.ended, readFrom: read.began } : { latest: last.latest }),
     ...present({ clock }),
     source: isReported ? 'Notification' : 'Reading',
     frontends,

@@ -55,10 +55,15 @@ it('does not say which of several changes made them so, nor that nothing was mis
 });
 
 it('is a reading where the kernel reported nothing, or went on changing', () => {
-  expect(observed({})[0]).toMatchObject({ latest: 1020, source: 'Reading' });
+  // Nobody knows when between its beginning and its end they were so.
+  expect(observed({})[0]).toMatchObject({ readFrom: 1000, latest: 1020, source: 'Reading' });
   expect(observed({})[0]).not.toHaveProperty('earliest');
   expect(observed({ changes: [first], polled: ['legacy'] })[0]).toMatchObject({ source: 'Reading', earliest: 900.25 });
-  expect(observed({ changes: [first], isSettled: false })[0]).toMatchObject({ source: 'Reading', latest: 1020 });
+  expect(observed({ changes: [first], isSettled: false })[0]).toMatchObject({
+    source: 'Reading',
+    readFrom: 1000,
+    latest: 1020,
+  });
 });
 
 it('says what a change did to the rules, against what they were before', () => {

@@ -321,9 +321,14 @@ export async function proveLag(options: LagProofOptions): Promise<LagProof> {
     const unarrived = whileCut.flatMap((change) =>
       cluster.nodes.filter(({ name }) => histories.lagOf(change, name)?.state !== 'Arrived'),
     ).length;
-    const outside = whileCut.flatMap((change) =>
-      cluster.nodes.filter(({ name }) => errorOf(change, name)?.isContained === false),
-    ).length;
+    const isOutside = (change: Change, name: string): boolean => errorOf(change, name)?.isContained === false;
+    for (const change of whileCut)
+      for (const { name } of cluster.nodes)
+        if (isOutside(change, name))
+          problems.push(
+            `${name}, while connections were cut: ${JSON.stringify({ ...errorOf(change, name), change, known: histories.last.get(change.resourceVersion) })}`,
+          );
+    const outside = whileCut.flatMap((change) => cluster.nodes.filter(({ name }) => isOutside(change, name))).length;
     const cuts = {
       ...counted(whileCut.length, beforeCuts, histories.twice.length - twiceBeforeCuts),
       connections,
