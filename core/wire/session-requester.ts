@@ -244,11 +244,11 @@ export class SessionRequester {
     };
     if (frame.type === 'end') return over(frame.message ?? frame.outcome);
     const parsed = watchRecordSchema.safeParse(frame.record);
-    // Another change is likely to be near, and its time is as good as what is known of the clock.
     if (parsed.success)
       return [
         { do: 'watched', record: parsed.data },
-        { do: 'send', frame: { type: 'beat', sent: now } },
+        // Another change is likely to be near, and its time is as good as what is known of the clock. Connections come by the hundred.
+        ...(parsed.data.kind === 'rules' ? [{ do: 'send', frame: { type: 'beat', sent: now } } as const] : []),
       ];
     const [issue] = parsed.error.issues;
     const cancelled: RequesterEffect = { do: 'send', frame: { type: 'cancel', id: frame.id } };
