@@ -67,8 +67,8 @@ export function nodeLag(
       verdict === 'With' &&
       (lastWithout === undefined ||
         isAfter(seen, lastWithout) ||
-        // What changed once more after a notification would have been reported, too.
-        (seen.isWatched && seen.to >= lastWithout.from)) &&
+        // What changed once more after a notification would have been reported, too; unless it is that very report.
+        (seen.isWatched && seen.to >= lastWithout.from && !isAfter(lastWithout, seen))) &&
       // What was seen while nobody knows whether the change was made already is of it only where rules changed to it.
       (seen.from >= change.latest || (seen.to >= change.earliest && isOnlyOne && before(seen) === 'Without')),
   )?.seen;
