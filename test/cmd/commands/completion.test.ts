@@ -21,6 +21,7 @@ const rows: [string[], string[], number][] = [
       'report',
       'dns',
       'logs',
+      'rollout',
       'capture',
       'record',
       'simulate',
