@@ -83,7 +83,7 @@ export function kubernetesStore(
           ],
         });
       } catch (error) {
-        if (statusCodeOf(error) !== 404 && !isFailedTest(error)) throw error;
+        if (statusCodeOf(error) !== 404 && !isFailedTest(error) && !isNothingThere(error)) throw error;
       }
     },
     async delete(trace) {
@@ -99,9 +99,14 @@ export function kubernetesStore(
   };
 }
 
-/** Of a JSON patch: also where there is nothing at its path. The API server has words alone for it. */
+/** Of a JSON patch. The API server has words alone for it. */
 function isFailedTest(error: unknown): boolean {
-  return /testing|nonexistent|missing/.test(messageOf(error));
+  return messageOf(error).includes('testing');
+}
+
+/** Of a JSON patch, at a path that it tests or replaces: likewise. */
+function isNothingThere(error: unknown): boolean {
+  return /nonexistent|missing/.test(messageOf(error));
 }
 
 /** What is too large for etcd comes back with 500, and only the message says so (etcd's ErrRequestTooLarge). */

@@ -63,6 +63,7 @@ it('does not read as a trace what is none', async () => {
 
 it.each([
   [422, 'ServiceTrace "a" is invalid: status.conditions[0].message: Too long'],
+  [422, 'ServiceTrace "a" is invalid: status.nodes[0].probe.state: missing'],
   [413, 'Request entity too large: limit is 3145728'],
   [400, 'bad'],
   [500, 'etcdserver: request is too large'],
