@@ -7,9 +7,10 @@ import { reviewAccess, type Access } from './access-review.ts';
 import { createApi, type Api } from './api.ts';
 import { readCrd, readOperator, type CrdState, type OperatorDeployment } from './installation.ts';
 import { loadKubeConfig, type PluginKubeConfig } from './kube-config.ts';
-import { listLogPods, readLog, watchLogPods, type LogPod, type LogPodList, type LogQuery } from './log-pods.ts';
+import { listLogPods, readLog, watchLogPods, type LogPod, type LogQuery } from './log-pods.ts';
+import type { PodList } from './pods.ts';
 import { applyManifest, discoveredPaths, hasManifest, removeManifest, type Manifest } from './manifests.ts';
-import { listOwnedPods, watchOwnedPods, type OwnedPod, type OwnedPodList, type OwnerName } from './rollout-pods.ts';
+import { listOwnedPods, watchOwnedPods, type OwnedPod, type OwnerName } from './rollout-pods.ts';
 import {
   hasService,
   listNamespaces,
@@ -48,7 +49,7 @@ export interface ClusterClient {
   listPods(namespace: string): Promise<string[]>;
   listNodes(): Promise<string[]>;
   /** Of a namespace, or those that the selector matches. */
-  listLogPods(namespace: string, selector: string | undefined): Promise<LogPodList>;
+  listLogPods(namespace: string, selector: string | undefined): Promise<PodList<LogPod>>;
   /** Ends when the server ends the watch. @throws ApiError with code 410 where the version is too old */
   watchLogPods(
     namespace: string,
@@ -60,7 +61,7 @@ export interface ClusterClient {
   /** Calls back for each line, with its time in front. @throws ApiError with code 400 where the container has no such log */
   readLog(query: LogQuery, onLine: (line: string) => void, signal: AbortSignal): Promise<void>;
   /** That the selector matches, with their termination and their owners. */
-  listOwnedPods(namespace: string, selector: string): Promise<OwnedPodList>;
+  listOwnedPods(namespace: string, selector: string): Promise<PodList<OwnedPod>>;
   /** Ends when the server ends the watch. @throws ApiError with code 410 where the version is too old */
   watchOwnedPods(
     query: { readonly namespace: string; readonly selector: string; readonly resourceVersion: string },
@@ -119,7 +120,7 @@ function createClient(api: Api, kubeConfig: PluginKubeConfig): ClusterClient {
     listNodes: () => listNodes(api),
     listLogPods: (namespace, selector) => listLogPods(api, namespace, selector),
     watchLogPods: (namespace, selector, resourceVersion, onPod, signal) =>
-      watchLogPods(api, namespace, selector, resourceVersion, onPod, signal),
+      watchLogPods(api, { namespace, selector, resourceVersion }, onPod, signal),
     readLog: (query, onLine, signal) => readLog(api, query, onLine, signal),
     listOwnedPods: (namespace, selector) => listOwnedPods(api, namespace, selector),
     watchOwnedPods: (query, onPod, signal) => watchOwnedPods(api, query, onPod, signal),

@@ -1,8 +1,8 @@
 /** Pods with the containers whose logs may be read, and the logs. */
 import * as z from 'zod';
 import type { Api } from './api.ts';
-import { namespacePath, segment } from './objects.ts';
-import { parseWatchEvent, watchSeconds } from './watch-event.ts';
+import { segment } from './objects.ts';
+import { listPodsAs, podsPath, watchPodsAs, type PodList, type PodQuery } from './pods.ts';
 
 /** A pod with the containers whose logs may be read. */
 export interface LogPod {
@@ -70,44 +70,19 @@ const podSchema = z.object({
     })
     .optional(),
 });
-const podListSchema = z.object({ metadata: z.object({ resourceVersion: z.string() }), items: z.array(podSchema) });
 
-export interface LogPodList {
-  readonly pods: readonly LogPod[];
-  readonly resourceVersion: string;
-}
-
-function podsPath(namespace: string): string {
-  return `/api/v1${namespacePath(namespace)}/pods`;
-}
-
-export async function listLogPods(api: Api, namespace: string, selector: string | undefined): Promise<LogPodList> {
-  const { items, metadata } = podListSchema.parse(
-    await api.request({ method: 'GET', path: podsPath(namespace), query: { labelSelector: selector } }),
-  );
-  return { pods: items.map(logPodOf), resourceVersion: metadata.resourceVersion };
+/** Of a namespace, or those that the selector matches. */
+export async function listLogPods(api: Api, namespace: string, selector: string | undefined): Promise<PodList<LogPod>> {
+  return listPodsAs(api, { namespace, selector }, logPodOf);
 }
 
 export async function watchLogPods(
   api: Api,
-  namespace: string,
-  selector: string | undefined,
-  resourceVersion: string,
+  query: PodQuery,
   onPod: (pod: LogPod, isThere: boolean) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const query = {
-    watch: true,
-    labelSelector: selector,
-    resourceVersion,
-    allowWatchBookmarks: true,
-    timeoutSeconds: watchSeconds,
-  };
-  await api.stream({ method: 'GET', path: podsPath(namespace), query, signal }, (line) => {
-    const { type, object } = parseWatchEvent(line);
-    if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED')
-      onPod(logPodOf(podSchema.parse(object)), type !== 'DELETED');
-  });
+  await watchPodsAs(api, query, logPodOf, onPod, signal);
 }
 
 export async function readLog(
@@ -129,7 +104,8 @@ export async function readLog(
   await api.lines({ method: 'GET', path, query, signal, isEndless: follow }, onLine);
 }
 
-function logPodOf({ metadata, spec, status }: z.infer<typeof podSchema>): LogPod {
+function logPodOf(object: unknown): LogPod {
+  const { metadata, spec, status } = podSchema.parse(object);
   const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
   const sidecars = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
   return {

@@ -2,8 +2,7 @@
 import * as z from 'zod';
 import type { ContainerHook, PreStopHook, RolloutPod } from '../../core/rollout/pod-termination.ts';
 import type { Api } from './api.ts';
-import { namespacePath } from './objects.ts';
-import { parseWatchEvent, watchSeconds } from './watch-event.ts';
+import { listPodsAs, watchPodsAs, type PodList, type PodQuery } from './pods.ts';
 
 export interface OwnedPod extends RolloutPod {
   readonly uid: string;
@@ -14,11 +13,6 @@ export interface OwnedPod extends RolloutPod {
 export interface OwnerName {
   readonly kind: string;
   readonly name: string;
-}
-
-export interface OwnedPodList {
-  readonly pods: readonly OwnedPod[];
-  readonly resourceVersion: string;
 }
 
 export const ownersSchema = z.array(
@@ -52,48 +46,25 @@ const podSchema = z.object({
     .object({ podIP: z.string().optional(), podIPs: z.array(z.object({ ip: z.string() })).optional() })
     .optional(),
 });
-const podListSchema = z.object({ metadata: z.object({ resourceVersion: z.string() }), items: z.array(podSchema) });
 
 /** The API server's default. */
 const defaultGraceSeconds = 30;
 
-function podsPath(namespace: string): string {
-  return `/api/v1${namespacePath(namespace)}/pods`;
+export async function listOwnedPods(api: Api, namespace: string, selector: string): Promise<PodList<OwnedPod>> {
+  return listPodsAs(api, { namespace, selector }, ownedPodOf);
 }
 
-export async function listOwnedPods(api: Api, namespace: string, selector: string): Promise<OwnedPodList> {
-  const { items, metadata } = podListSchema.parse(
-    await api.request({ method: 'GET', path: podsPath(namespace), query: { labelSelector: selector } }),
-  );
-  return { pods: items.map(ownedPodOf), resourceVersion: metadata.resourceVersion };
-}
-
-/** Ends when the server ends the watch. @throws ApiError with code 410 where the version is too old */
 export async function watchOwnedPods(
   api: Api,
-  {
-    namespace,
-    selector,
-    resourceVersion,
-  }: { readonly namespace: string; readonly selector: string; readonly resourceVersion: string },
+  query: PodQuery,
   onPod: (pod: OwnedPod, isThere: boolean) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const query = {
-    watch: true,
-    labelSelector: selector,
-    resourceVersion,
-    allowWatchBookmarks: true,
-    timeoutSeconds: watchSeconds,
-  };
-  await api.stream({ method: 'GET', path: podsPath(namespace), query, signal }, (line) => {
-    const { type, object } = parseWatchEvent(line);
-    if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED')
-      onPod(ownedPodOf(podSchema.parse(object)), type !== 'DELETED');
-  });
+  await watchPodsAs(api, query, ownedPodOf, onPod, signal);
 }
 
-function ownedPodOf({ metadata, spec, status }: z.infer<typeof podSchema>): OwnedPod {
+function ownedPodOf(object: unknown): OwnedPod {
+  const { metadata, spec, status } = podSchema.parse(object);
   const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = metadata;
   const graceSeconds = spec.terminationGracePeriodSeconds ?? defaultGraceSeconds;
   // The stamp is when the grace period will be over.
