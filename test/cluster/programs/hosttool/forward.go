@@ -54,14 +54,9 @@ func forward(arguments []string) error {
 	if err := os.Rename(*addressFile+".part", *addressFile); err != nil {
 		return err
 	}
-	namespace, err := os.Open(*netns)
-	if err != nil {
+	// Exec keeps the namespace of the thread that calls it.
+	if err := enterNetwork(*netns); err != nil {
 		return err
-	}
-	// setns moves one thread, and exec keeps the namespace of the thread that calls it.
-	runtime.LockOSThread()
-	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("entering the network namespace %s: %w", *netns, err)
 	}
 	if _, err := unix.FcntlInt(socket.Fd(), unix.F_SETFD, 0); err != nil {
 		return err
@@ -71,6 +66,21 @@ func forward(arguments []string) error {
 		return err
 	}
 	return unix.Exec(self, []string{os.Args[0], forwardInside, strconv.Itoa(int(socket.Fd())), *to}, os.Environ())
+}
+
+// enterNetwork moves this goroutine, and no other, into a network namespace.
+func enterNetwork(file string) error {
+	namespace, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer namespace.Close()
+	// setns moves one thread.
+	runtime.LockOSThread()
+	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+		return fmt.Errorf("entering the network namespace %s: %w", file, err)
+	}
+	return nil
 }
 
 // serveForward accepts on the inherited socket and copies both ways.

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,13 +48,8 @@ func rules(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	namespace, err := os.Open(*netns)
-	if err != nil {
+	if err := enterNetwork(*netns); err != nil {
 		return err
-	}
-	runtime.LockOSThread()
-	if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
-		return fmt.Errorf("entering the network namespace %s: %w", *netns, err)
 	}
 	// Where the machine does not allow it, what it waited for a processor is in the output all the same.
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -20)
