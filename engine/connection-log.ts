@@ -51,9 +51,8 @@ export class ConnectionLog {
       this.#knows(log, node, since);
       return;
     }
-    for (const event of record.events) log.events.push({ ...at, ...eventOf(event) });
-    for (const { earliest, latest, dropped } of record.gaps)
-      log.gaps.push({ ...at, earliest, latest, ...present({ dropped }) });
+    for (const event of record.events) log.events.push({ ...at, ...event });
+    for (const gap of record.gaps) log.gaps.push({ ...at, ...gap });
     for (const { latest } of [...record.events, ...record.gaps]) this.#knows(log, node, latest);
     bound(log, now);
   }
@@ -129,26 +128,4 @@ function bound(log: ServiceLog, now: number): void {
   const { events, gaps } = boundedEvents(log.events, maxEvents / 2);
   log.events = [...events];
   log.gaps = [...log.gaps, ...gaps].slice(-maxGaps);
-}
-
-function eventOf({
-  original,
-  reply,
-  tcpState,
-  id,
-  zone,
-  mark,
-  ...event
-}: ConnectionRecord['events'][number]): Omit<ConnectionEvent, 'node' | 'clock'> {
-  const { destination, destinationPort, source, sourcePort } = original;
-  return {
-    ...event,
-    original: { destination, destinationPort, ...present({ source, sourcePort }) },
-    reply: {
-      source: reply.source,
-      sourcePort: reply.sourcePort,
-      ...present({ destination: reply.destination, destinationPort: reply.destinationPort }),
-    },
-    ...present({ tcpState, id, zone, mark }),
-  };
 }

@@ -1,6 +1,6 @@
 /** Connections to endpoints that went, from what the status says of each change. */
-import type { NodeStatus, SliceChangeStatus } from '../api/service-trace.ts';
-import { canonicalAddress } from '../net/address.ts';
+import type { ServiceTraceStatus, SliceChangeStatus } from '../api/service-trace.ts';
+import { comparableAddress } from '../net/address.ts';
 import { present } from '../lib/present.ts';
 import type { ConnectionCounts } from './result.ts';
 
@@ -12,28 +12,17 @@ export interface FollowedConnections extends ConnectionCounts {
 }
 
 /** Which nodes report connections. */
-/** Which nodes report connections. */
 export interface ConnectionFollowing {
   readonly notFollowed: ReadonlySet<string>;
   /** Whether each of the others does. */
   readonly isOfAllOthers: boolean;
 }
 
-/** What a status says of who follows connections. */
-interface ConnectionsStatus {
-  readonly nodes?: readonly NodeStatus[];
-  readonly connectionEvents?: {
-    readonly followedNodes: number;
-    /** Each with some of its nodes by name. */
-    readonly notFollowed: readonly { readonly nodes: readonly string[] }[];
-  };
-}
-
 /** Undefined where the trace follows no connections. */
 export function connectionFollowing({
   nodes = [],
   connectionEvents,
-}: ConnectionsStatus): ConnectionFollowing | undefined {
+}: Pick<ServiceTraceStatus, 'nodes' | 'connectionEvents'>): ConnectionFollowing | undefined {
   if (connectionEvents === undefined) return undefined;
   const { followedNodes, notFollowed } = connectionEvents;
   const named = new Set(notFollowed.flatMap((group) => group.nodes));
@@ -51,10 +40,8 @@ export function connectionsOn(
   change: SliceChangeStatus,
   following: ConnectionFollowing | undefined,
 ): FollowedConnections | undefined {
-  const key = canonicalAddress(address) ?? address;
-  const rows = (change.connections ?? []).filter(
-    (row) => row.node === node && (canonicalAddress(row.address) ?? row.address) === key,
-  );
+  const key = comparableAddress(address);
+  const rows = (change.connections ?? []).filter((row) => row.node === node && comparableAddress(row.address) === key);
   const isFollowed = following !== undefined && following.isOfAllOthers && !following.notFollowed.has(node);
   if (rows.length === 0 && !isFollowed) return undefined;
   const lastOpened = rows

@@ -56,28 +56,28 @@ const connectionEventSchema = z.object({
   count,
   protocol: z.enum(['TCP', 'UDP', 'SCTP']),
   original: z.object({
-    source: z.string().optional(),
-    sourcePort: port.optional(),
+    source: z.string().exactOptional(),
+    sourcePort: port.exactOptional(),
     destination: z.string(),
     destinationPort: port,
   }),
   reply: z.object({
     source: z.string(),
     sourcePort: port,
-    destination: z.string().optional(),
-    destinationPort: port.optional(),
+    destination: z.string().exactOptional(),
+    destinationPort: port.exactOptional(),
   }),
-  tcpState: z.enum(tcpStates).optional(),
+  tcpState: z.enum(tcpStates).exactOptional(),
   isAnswered: z.boolean(),
-  id: z.number().int().optional(),
-  zone: z.number().int().optional(),
-  mark: z.number().int().optional(),
+  id: z.number().int().exactOptional(),
+  zone: z.number().int().exactOptional(),
+  mark: z.number().int().exactOptional(),
 });
 
 export type WireConnectionEvent = z.infer<typeof connectionEventSchema>;
 
 /** So many events in between these times are not there; absent where nobody knows how many. */
-const connectionGapSchema = z.object({ ...eventTime, dropped: count.optional() });
+const connectionGapSchema = z.object({ ...eventTime, dropped: count.exactOptional() });
 
 export type WireConnectionGap = z.infer<typeof connectionGapSchema>;
 
@@ -97,9 +97,9 @@ const followRecordSchema = z.object({
   kind: z.literal('connectionsFollowed'),
   service: z.string(),
   /** From then on, by the node's clock: milliseconds since 1970; absent where they are not followed. */
-  since: z.number().optional(),
+  since: z.number().exactOptional(),
   /** Why they are not. */
-  problem: z.string().optional(),
+  problem: z.string().exactOptional(),
 });
 
 export type FollowRecord = z.infer<typeof followRecordSchema>;

@@ -23,7 +23,7 @@ function following(
   const nodes = Array.from({ length: count }, (_, index) => ({ ...nodeA, name: `node-${String(index)}` }));
   return connectionFollowing({
     nodes: [...nodes, { ...nodeA, name: 'away', probe: { state: 'Failed' } }],
-    connectionEvents: { followedNodes: 3, notFollowed: [], ...events },
+    connectionEvents: { followedNodes: 3, notFollowed: [], gaps: [], recent: [], ...events },
   });
 }
 
@@ -54,7 +54,7 @@ describe('the connections to an endpoint that went', () => {
   });
 
   it('are unknown on a node that does not follow them, and on each where not all are named', () => {
-    const named = { nodes: ['node-a'] };
+    const named = { reason: 'its probe is older', count: 1, nodes: ['node-a'] };
     expect(
       connectionsOn('node-a', address, gone, following({ followedNodes: 2, notFollowed: [named] })),
     ).toBeUndefined();
