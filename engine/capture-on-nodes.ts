@@ -65,8 +65,9 @@ function chooseNodes(nodeList: readonly KeptNode[], names: readonly string[], ma
   if (unknown.length > 0)
     throw new NodeChoiceError(`the cluster has no node ${unknown.join(', ')}; kubectl get nodes lists them`);
   const able = nodes.filter(({ notLookedAt }) => notLookedAt === undefined);
-  const unable = names.length === 0 && able.length > 0 ? undefined : nodes.find((node) => !able.includes(node));
-  if (unable !== undefined) throw new NodeChoiceError(`${unable.name} is ${unable.notLookedAt?.message ?? ''}`);
+  for (const { name, notLookedAt } of nodes)
+    if (notLookedAt !== undefined && (names.length > 0 || able.length === 0))
+      throw new NodeChoiceError(`${name} is ${notLookedAt.message}`);
   if (able.length > maxNodes)
     throw new NodeChoiceError(
       `${String(able.length)} nodes are more than ${String(maxNodes)}; choose some of them with --node`,

@@ -211,7 +211,6 @@ async function untilFollowed(
   while (seen.followed === undefined) {
     io.signal.throwIfAborted();
     throwFailure();
-    if (seen.trace !== undefined) throwWhereNothingIsThere(seen.trace);
     if (seen.ended !== undefined) throw new ClusterError(`The Service can not be followed: ${seen.ended}.`);
     if (performance.now() > end) throw noAnswerError(firstMilliseconds);
     await sleep(lookMilliseconds / 5, undefined, { signal }).catch(() => undefined);

@@ -1,7 +1,7 @@
 /** What connections did, node by node, to endpoints that a change of the EndpointSlices took away. */
 import type { EndpointConnectionsStatus, ExpectedTargetStatus, SliceChangeStatus } from '../api/service-trace.ts';
 import { present } from '../lib/present.ts';
-import { canonicalAddress } from '../net/address.ts';
+import { comparableAddress } from '../net/address.ts';
 import type { ClockOffset } from '../wire/clock-offset.ts';
 import type { ConnectionEvent, ConnectionRecords } from './connection-event.ts';
 import { expectedOf } from './history.ts';
@@ -66,7 +66,7 @@ export function endpointConnections({
     const byEndpoint = Map.groupBy(byNode.get(node) ?? [], (event) => endpointKeyOf(event));
     const targets = new Map(
       expectedOf(change.expected, node)
-        .filter((target) => !target.present && gone.has(canonical(target.address)))
+        .filter((target) => !target.present && gone.has(comparableAddress(target.address)))
         .map((target) => [keyOf(target), target]),
     );
     return [...targets].flatMap(([key, target]): Row[] => {
@@ -193,7 +193,7 @@ function goneAddresses({ endpoints }: SliceChangeStatus): ReadonlySet<string> {
   return new Set(
     endpoints
       .filter(({ was, is }) => was !== undefined && (is === undefined || (was.ready && !is.ready)))
-      .map(({ address }) => canonical(address)),
+      .map(({ address }) => comparableAddress(address)),
   );
 }
 
@@ -243,10 +243,8 @@ function entriesOf({ entries }: ConntrackReading, target: Target): number {
     .reduce((sum, each) => sum + each.entries, 0);
 }
 
-const canonical = (address: string): string => canonicalAddress(address) ?? address;
-
 function keyOf({ protocol, address, port }: Target): string {
-  return `${protocol} ${canonical(address)} ${String(port)}`;
+  return `${protocol} ${comparableAddress(address)} ${String(port)}`;
 }
 
 const endpointKeyOf = ({ protocol, reply }: ConnectionEvent): string =>

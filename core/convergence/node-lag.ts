@@ -3,7 +3,7 @@
  * known does not matter.
  */
 import type { ExpectedTargetStatus, NodeLagStatus } from '../api/service-trace.ts';
-import { canonicalAddress } from '../net/address.ts';
+import { comparableAddress } from '../net/address.ts';
 import { familyOf } from '../net/family.ts';
 import { oncePer } from '../lib/once-per.ts';
 import type { ObservedFrontend, RuleObservation } from './rule-observation.ts';
@@ -208,7 +208,7 @@ function isAsExpected(target: ExpectedTargetStatus, frontends: readonly Observed
 }
 
 function keyOf({ address, port }: { readonly address: string; readonly port: number }): string {
-  return `${canonicalAddress(address) ?? address} ${String(port)}`;
+  return `${comparableAddress(address)} ${String(port)}`;
 }
 
 /** Nodes with the same rules may share them. */

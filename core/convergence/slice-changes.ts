@@ -1,5 +1,5 @@
 /** What changed in the EndpointSlices of a Service from one version of a slice to the next. */
-import { canonicalAddress } from '../net/address.ts';
+import { comparableAddress } from '../net/address.ts';
 import type { EndpointChangeStatus, EndpointSliceStatus, EndpointStatus } from '../api/service-trace.ts';
 import { present } from '../lib/present.ts';
 
@@ -124,7 +124,7 @@ function changeOf(
 function byAddress(slice: EndpointSliceStatus | undefined): Map<string, EndpointStatus> {
   return new Map(
     (slice?.endpoints ?? []).flatMap((endpoint) =>
-      endpoint.addresses.map((address) => [canonicalAddress(address) ?? address, endpoint] as const),
+      endpoint.addresses.map((address) => [comparableAddress(address), endpoint] as const),
     ),
   );
 }

@@ -2,7 +2,7 @@
  * Chains of iptables that end with a random choice among endpoints (KUBE-SVC-… and KUBE-SVL-…): which rules those are, and
  * what they ask of a packet. Only rules are taken of which all is known; whatever else stands there is walked as it is.
  */
-import { addressNumber, canonicalAddress, parseNetwork } from '../net/address.ts';
+import { addressNumber, parseNetwork, canonicalAddress, comparableAddress } from '../net/address.ts';
 import type { IptablesRule, IptablesPrefix } from '../iptables/rule.ts';
 import type { ChainLookup } from './walk-iptables.ts';
 import type { EndpointChoice } from './endpoint-choice.ts';
@@ -172,7 +172,7 @@ function asking(sources: readonly AskedSource[]): ChoiceRules['askedOf'] {
         ? '?'
         : network.bits === number.bits && (number.value & network.mask) === network.network,
     );
-    const host = hosts.get(canonicalAddress(source) ?? source);
+    const host = hosts.get(comparableAddress(source));
     return {
       key: [host?.key ?? '', ...within].join(),
       othersKey: ['', ...within].join(),

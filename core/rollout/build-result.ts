@@ -1,7 +1,7 @@
 /** From what was seen while a rollout was followed to its result. */
 import type { ExpectedTargetStatus, SliceChangeStatus } from '../api/service-trace.ts';
 import { compareResourceVersions } from '../convergence/slice-changes.ts';
-import { canonicalAddress } from '../net/address.ts';
+import { comparableAddress } from '../net/address.ts';
 import { present } from '../lib/present.ts';
 import type { FollowedChanges } from './followed-changes.ts';
 import { sumOf, type ConnectionFollowing } from './connections.ts';
@@ -124,7 +124,7 @@ function goneOf(
   { pods, following }: Pick<RolloutInput, 'pods' | 'following'>,
 ): Gone[] {
   const byAddress = Map.groupBy(
-    (pods ?? []).flatMap((pod) => pod.addresses.map((address) => ({ address: canonical(address), pod }))),
+    (pods ?? []).flatMap((pod) => pod.addresses.map((address) => ({ address: comparableAddress(address), pod }))),
     ({ address }) => address,
   );
   return endpoints.flatMap((endpoint): Gone[] => {
@@ -134,7 +134,7 @@ function goneOf(
     if (withdrawals.size === 0) return [];
     // The pods of a StatefulSet have their names one after the other, and addresses are given out again.
     const pod = byAddress
-      .get(canonical(endpoint.address))
+      .get(comparableAddress(endpoint.address))
       ?.findLast(({ pod: { name } }) => endpoint.pod === undefined || name === endpoint.pod)?.pod;
     return [
       goneEndpoint({
@@ -152,8 +152,6 @@ function goneOf(
     ];
   });
 }
-
-const canonical = (address: string): string => canonicalAddress(address) ?? address;
 
 function newOf(endpoints: readonly AskedEndpoint[]): NewEndpoint[] {
   return endpoints.flatMap((endpoint): NewEndpoint[] => {

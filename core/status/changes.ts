@@ -262,8 +262,7 @@ function isRead({ probe }: NodeStatus): boolean {
 }
 
 function probeChanges(former: NodeStatus, node: NodeStatus, at: string): StatusChange[] {
-  if (former.probe.state === node.probe.state || node.probe.state === 'Waiting') return [];
-  if (node.probe.state === 'Skipped') return [];
+  if (former.probe.state === node.probe.state || ['Waiting', 'Skipped'].includes(node.probe.state)) return [];
   return node.probe.state === 'Collected'
     ? [{ at, kind: 'node', severity: 'good', node: node.name, text: `${node.name} answers` }]
     : [

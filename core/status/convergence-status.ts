@@ -21,7 +21,7 @@ import { convergenceOf } from '../diagnose/checks/frontend-drift.ts';
 import { mergeDurations, quantile } from '../kube-proxy/histograms.ts';
 import { kubeProxyTotals } from '../kube-proxy/metric-totals.ts';
 import { present } from '../lib/present.ts';
-import { canonicalAddress } from '../net/address.ts';
+import { comparableAddress } from '../net/address.ts';
 import type { NodeFacts } from '../program/node-facts.ts';
 import { fingerprintOf } from '../program/program-chains.ts';
 import type { StatusInput } from './input.ts';
@@ -338,5 +338,5 @@ function targetsOf({ expected }: SliceChangeStatus, isPresent: boolean): string[
 }
 
 function endKey({ address, port }: { readonly address: string; readonly port: number }): string {
-  return `${canonicalAddress(address) ?? address} ${String(port)}`;
+  return `${comparableAddress(address)} ${String(port)}`;
 }
