@@ -24,7 +24,7 @@ export function lagProofText(proof: LagProof): string {
       transactions === undefined ? 'polled' : Object.values(transactions).join(' '),
     ),
     of(
-      'kube-proxy stopped for 5 s: lag',
+      'a stopped kube-proxy: lag',
       ({ stopped }) => `${(stopped.min / 1000).toFixed(2)}-${(stopped.max / 1000).toFixed(2)} s`,
     ),
     of('  really', ({ stopped }) => `${(stopped.real.to / 1000).toFixed(2)} s`),

@@ -117,6 +117,8 @@ export async function proveLag(options: LagProofOptions): Promise<LagProof> {
   const histories = new Histories();
   const generations = new Map<string, number[]>(cluster.nodes.map(({ name }) => [name, []]));
 
+  // An earlier proof may have been ended before it removed its own.
+  await cluster.kubectl(['delete', 'namespace', namespace, '--ignore-not-found']);
   await cluster.kubectl(['create', 'namespace', namespace]);
   await cluster.kubectl(['apply', '--validate=false', '-f', '-'], {
     input: JSON.stringify({
@@ -380,7 +382,7 @@ export async function proveLag(options: LagProofOptions): Promise<LagProof> {
       });
     await operator.close();
     await api.close();
-    await cluster.kubectl(['delete', 'namespace', namespace, '--wait=false'], { reject: false });
+    await cluster.kubectl(['delete', 'namespace', namespace], { reject: false });
   }
 
   /** Undefined where nobody knows when it arrived, by the one or the other. */

@@ -10,8 +10,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -60,7 +59,7 @@ func rules(arguments []string) error {
 	if *tables == "legacy" {
 		return legacyRules(wanted, *every)
 	}
-	return netlinkRules(wanted)
+	return netlinkRules(wanted, time.Millisecond)
 }
 
 func now() float64 {
@@ -69,20 +68,68 @@ func now() float64 {
 	return float64(time.Sec)*1e3 + float64(time.Nsec)/1e6
 }
 
-// waited says for how long this thread has waited for a processor, in
-// milliseconds (Documentation/scheduler/sched-stats.rst).
-func waited(statistics *os.File) float64 {
-	text := make([]byte, 100)
-	length, err := statistics.ReadAt(text, 0)
-	if length == 0 && err != nil {
-		return 0
+// oldGenerations asks the kernel for the generation of the ruleset again and
+// again. A transaction cannot have happened before the kernel was asked and
+// still answered with an older one: so late a moment does not depend on when
+// this program, or the processor that it is on, came to run.
+type oldGenerations struct {
+	mutex sync.Mutex
+	// Asked at, and answered with; in their order, without those that are of no use any more.
+	answers []answer
+}
+
+type answer struct {
+	asked      float64
+	generation uint32
+}
+
+func (old *oldGenerations) add(asked float64, generation uint32) {
+	old.mutex.Lock()
+	defer old.mutex.Unlock()
+	if last := len(old.answers) - 1; last >= 0 && old.answers[last].generation == generation {
+		old.answers[last].asked = asked
+		return
 	}
-	words := strings.Fields(string(text[:length]))
-	if len(words) < 2 {
-		return 0
+	old.answers = append(old.answers, answer{asked, generation})
+}
+
+// before is the last moment at which the kernel was asked and had an older generation.
+func (old *oldGenerations) before(generation uint32) float64 {
+	old.mutex.Lock()
+	defer old.mutex.Unlock()
+	moment, useless := 0.0, 0
+	for index, each := range old.answers {
+		if each.generation >= generation {
+			break
+		}
+		moment, useless = each.asked, index
 	}
-	nanoseconds, _ := strconv.ParseFloat(words[1], 64)
-	return nanoseconds / 1e6
+	old.answers = old.answers[useless:]
+	return moment
+}
+
+// ask never returns but with an error. A socket stays in the network namespace in which it was opened.
+func (old *oldGenerations) ask(socket int, every time.Duration, asked func()) error {
+	request := make([]byte, 20)
+	binary.NativeEndian.PutUint32(request, uint32(len(request)))
+	binary.NativeEndian.PutUint16(request[4:], nftablesSubsystem<<8|getGeneration)
+	binary.NativeEndian.PutUint16(request[6:], unix.NLM_F_REQUEST)
+	buffer := make([]byte, 4096)
+	for {
+		at := now()
+		if err := unix.Sendto(socket, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			return err
+		}
+		length, _, err := unix.Recvfrom(socket, buffer, 0)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+		if length >= 28 && binary.NativeEndian.Uint16(buffer[4:]) == nftablesSubsystem<<8|newGeneration {
+			old.add(at, binary.BigEndian.Uint32(buffer[24:]))
+			asked()
+		}
+		time.Sleep(every)
+	}
 }
 
 func print(line any) error {
@@ -136,52 +183,52 @@ const (
 	newRule, delRule       = 6, 8
 	newElement, delElement = 12, 14
 	newGeneration          = 15
+	getGeneration          = 16
 	destroyRule            = 26
 	nftablesSubsystem      = 10
 	nftablesGroup          = 1 << 6 // NFNLGRP_NFTABLES is 7
 )
 
-// netlinkRules stamps each transaction as it comes.
-func netlinkRules(wanted netip.Prefix) error {
-	socket, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER)
+// netlinkRules stamps each transaction as it comes: it happened before that,
+// and after the kernel was last asked and had an older generation.
+func netlinkRules(wanted netip.Prefix, every time.Duration) error {
+	socket, err := netlinkSocket(nftablesGroup)
 	if err != nil {
 		return err
 	}
-	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20); err != nil {
-		return err
-	}
-	if err := unix.Bind(socket, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: nftablesGroup}); err != nil {
-		return err
-	}
-	statistics, err := os.Open(fmt.Sprintf("/proc/self/task/%d/schedstat", unix.Gettid()))
+	questions, err := netlinkSocket(0)
 	if err != nil {
 		return err
 	}
+	old := oldGenerations{}
+	ready, failed := make(chan struct{}), make(chan error, 1)
+	go func() {
+		failed <- old.ask(questions, every, sync.OnceFunc(func() { close(ready) }))
+	}()
+	select {
+	case <-ready:
+	case err := <-failed:
+		return fmt.Errorf("netlink: generation: %w", err)
+	}
+	go func() {
+		fmt.Fprintln(os.Stderr, "netlink: generation:", <-failed)
+		os.Exit(1)
+	}()
 	fmt.Println("ready")
 	buffer := make([]byte, 1<<20)
 	came, went := map[string]bool{}, map[string]bool{}
-	// Of what was received last: it came between the two.
-	var from, to float64
-	var beganFrom, beganTo float64
+	// When the first message of a transaction came.
+	var to float64
 	for {
-		length, _, err := unix.Recvfrom(socket, buffer, unix.MSG_DONTWAIT)
-		if errors.Is(err, unix.EAGAIN) {
-			before := waited(statistics)
-			length, _, err = unix.Recvfrom(socket, buffer, 0)
-			to = now()
-			from = to - (waited(statistics) - before)
-		} else {
-			// It came while what came before was looked at, or had to wait.
-			to = now()
-		}
+		length, _, err := unix.Recvfrom(socket, buffer, 0)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("netlink: %w", err)
 		}
-		if beganTo == 0 {
-			beganFrom, beganTo = from, to
+		if to == 0 {
+			to = now()
 		}
 		for data := buffer[:length]; len(data) >= 16; {
 			size := int(binary.NativeEndian.Uint32(data))
@@ -208,15 +255,26 @@ func netlinkRules(wanted netip.Prefix) error {
 					if len(message) >= 12 {
 						generation = binary.BigEndian.Uint32(message[8:])
 					}
-					if err := print(seen{beganFrom, beganTo, generation, added, removed}); err != nil {
+					if err := print(seen{old.before(generation), to, generation, added, removed}); err != nil {
 						return err
 					}
 				}
 				came, went = map[string]bool{}, map[string]bool{}
-				beganTo = 0
+				to = 0
 			}
 		}
 	}
+}
+
+func netlinkSocket(groups uint32) (int, error) {
+	socket, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return 0, err
+	}
+	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20); err != nil {
+		return 0, err
+	}
+	return socket, unix.Bind(socket, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups})
 }
 
 // The place of a table's rules in linux/netfilter_ipv4/ip_tables.h.
