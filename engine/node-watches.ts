@@ -117,14 +117,18 @@ export class NodeWatches {
   }
 
   /**
-   * A change of the Service's EndpointSlices is on its way to the rules: where they are asked for, they are asked quickly.
+   * Whether a change of the Service's EndpointSlices is on its way to the rules, as a look sees it.
    * @param slices differs where they have changed
    * @param isArriving it was on its way at the last look, and may still be
    */
   expect(service: string, slices: string, isArriving: boolean): void {
     const before = this.#slices.get(service);
     this.#slices.set(service, slices);
-    if (!isArriving && (before === undefined || before === slices)) return;
+    if (isArriving || (before !== undefined && before !== slices)) this.hurry(service);
+  }
+
+  /** A change of the Service's EndpointSlices is on its way to the rules: where they are asked for, they are asked quickly. */
+  hurry(service: string): void {
     for (const [node, watched] of this.#nodes)
       if (watched.isPolled && watched.services.has(service)) this.#send(node, watched, true);
   }

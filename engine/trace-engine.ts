@@ -13,7 +13,7 @@ import { cachedByKey } from './cached.ts';
 import { captureOnNodes, type CaptureEnd, type EngineCaptureRequest } from './capture-on-nodes.ts';
 import type { ClusterCache } from './cluster-cache.ts';
 import type { EngineObserver, ProbeCounts } from './engine-observer.ts';
-import type { KeptSlice } from './kept-objects.ts';
+import { serviceNameLabel, type KeptSlice } from './kept-objects.ts';
 import { noLog, type Log } from './log.ts';
 import { LastResults } from './last-results.ts';
 import { look, type Look, type LookParts } from './look.ts';
@@ -161,7 +161,13 @@ export function createTraceEngine(
       listeners.add(listener);
     },
     capture: async (request) => captureOnNodes(probes, await parts.readers.listNodes(), request),
-    sawEndpointSlice: (slice, isGone, notBefore) => parts.slices.saw(slice, isGone, Date.now(), notBefore),
+    sawEndpointSlice: (slice, isGone, notBefore) => {
+      const isChange = parts.slices.saw(slice, isGone, Date.now(), notBefore);
+      const { namespace = '', labels } = slice.metadata ?? {};
+      // Without waiting for the collection that this leads to: kube-proxy does not wait for it either.
+      if (isChange) parts.watches.hurry(`${namespace}/${labels?.[serviceNameLabel] ?? ''}`);
+      return isChange;
+    },
     changeAfter: (namespace, name, status) => parts.slices.lastAfter(`${namespace}/${name}`, status),
     keepClean: () => {
       probes.keepClean();

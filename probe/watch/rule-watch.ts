@@ -19,6 +19,7 @@ import { present } from '../../core/lib/present.ts';
 import { realCommands } from '../io/commands.ts';
 import type { Emit } from '../io/emit.ts';
 import { KernelEvents, type KernelEvent } from './kernel-events.ts';
+import type { Difference } from './legacy-tables.ts';
 import { PolledRules, type Polled, type PollResult } from './polled-rules.ts';
 import { otherTerms, otherTermsOf, termsOf } from './rule-terms.ts';
 
@@ -51,8 +52,12 @@ interface Watched {
   isDoubtful: boolean;
   /** When a reading began that found what was given last, by the node's clock. */
   lastSame: number;
-  /** Where a question found a difference: when it had; Infinity where only the rules show it. */
-  polledAt: number | undefined;
+  /** What was asked led to its reading. */
+  isPolled: boolean;
+  /** What questions found that may not be in what was read last. */
+  differences: Difference[];
+  /** What was read last and has not been given, and when it became so. */
+  read: ({ readonly text: string } & Difference) | undefined;
 }
 
 export class RuleWatch {
@@ -103,7 +108,9 @@ export class RuleWatch {
         isDue: true,
         isDoubtful: false,
         lastSame: 0,
-        polledAt: undefined,
+        isPolled: false,
+        differences: [],
+        read: undefined,
       });
     }
     this.#polled.watch(services);
@@ -112,11 +119,12 @@ export class RuleWatch {
   }
 
   /**
-   * Resolves when all changes that were committed before have been given; false where that is not known: what is polled, what is
-   * held back, or what goes on changing.
+   * Resolves when all changes that were committed before have been given; false where that is not known: what no question shows,
+   * what is held back, or what goes on changing.
    */
   async settled(): Promise<boolean> {
     if (!(await this.#sync())) return false;
+    if (this.#polls.length > 0 && !(await this.#polled.ask())) return false;
     if (this.#isReading)
       await new Promise<void>((resolve) => {
         this.#onIdle.push(resolve);
@@ -124,7 +132,6 @@ export class RuleWatch {
     const all = [...this.#watched.values()];
     return (
       this.#areEventsKnown &&
-      this.#polls.length === 0 &&
       !this.#isStopped() &&
       all.every(({ text, isDue, isDoubtful }) => text !== undefined && !isDue && !isDoubtful)
     );
@@ -171,17 +178,18 @@ export class RuleWatch {
   }
 
   /** What was asked has changed, or it is time to read what no question shows. */
-  #asked({ services, isDifferent, askedAt, seenAt = Infinity }: PollResult): void {
+  #asked({ services, difference }: PollResult): void {
     for (const name of services) {
       const watched = this.#watched.get(name);
       if (watched === undefined) continue;
-      if (!isDifferent) {
-        // The question shows the whole of it.
-        watched.lastSame = askedAt;
-        continue;
-      }
-      watched.polledAt ??= seenAt;
+      watched.isPolled = true;
       watched.isDue = true;
+      if (difference === undefined) continue;
+      watched.differences.push(difference);
+      // While rules are held back, they may be many.
+      const [first, second, ...rest] = watched.differences;
+      if (first !== undefined && second !== undefined && rest.length + 2 > maxChanges)
+        watched.differences = [{ earliest: first.earliest, latest: second.latest }, ...rest];
     }
     void this.#readDue();
   }
@@ -210,6 +218,7 @@ export class RuleWatch {
     let due = all;
     for (let count = 1; due.length > 0; count += 1) {
       for (const watched of due) watched.isDue = false;
+      const known = new Map(due.map((watched) => [watched, [...watched.differences]]));
       const records: NodeReportRecord[] = [];
       const began = Date.now();
       await this.#parts.read(
@@ -219,11 +228,15 @@ export class RuleWatch {
       );
       const ended = Date.now() + 1;
       const hasSynced = await this.#sync();
+      // All differences until the end of the reading are known then.
+      if (this.#polls.length > 0) await this.#polled.ask();
       if (this.#ended.signal.aborted) return;
       if (await this.#learn(records, ended - began)) {
         // What changed in those before they were known is read now.
         for (const watched of this.#watched.values()) watched.isDue = true;
       }
+      for (const watched of due)
+        found(watched, rulesText(recordsFor(records, watched)), ended, known.get(watched) ?? []);
       const isLast = count === maxReadings;
       const settled = due.filter(({ isDue }) => !isDue || isLast);
       for (const watched of settled)
@@ -261,11 +274,15 @@ export class RuleWatch {
   }
 
   #give(watched: Watched, records: NodeReportRecord[], read: RuleRecord['read'], isSettled: boolean): void {
-    const text = rulesText(records);
+    const { text, earliest, latest } = watched.read ?? {
+      text: rulesText(records),
+      earliest: watched.lastSame,
+      latest: read.ended,
+    };
     const isFirst = watched.text === undefined;
     const isSame = watched.text === text;
-    if (watched.polledAt !== undefined && !isFirst && !isSame && watched.changes.length === 0)
-      watched.changes.push({ earliest: watched.lastSame, latest: Math.min(watched.polledAt, read.ended) });
+    if (watched.isPolled && !isFirst && !isSame && watched.changes.length === 0)
+      watched.changes.push({ earliest, latest });
     const { changes, omitted, hasLost } = watched;
     const isDoubtful = watched.isDoubtful || !isSettled;
     Object.assign(watched, {
@@ -274,7 +291,8 @@ export class RuleWatch {
       omitted: 0,
       hasLost: false,
       isDoubtful: !isSettled,
-      polledAt: undefined,
+      isPolled: false,
+      read: undefined,
     });
     watched.lastSame = read.began;
     if (!isFirst && !isSame) this.#polled.hurry();
@@ -292,6 +310,25 @@ export class RuleWatch {
       records,
     });
   }
+}
+
+/**
+ * What was read of a Service, and by what questions found, when it became so: one of the differences that are not in what was read
+ * before, and came before the reading ended; where none was found, at some time since it was last as it had been.
+ * @param known differences that were found before the reading began
+ */
+function found(watched: Watched, text: string, ended: number, known: readonly Difference[]): void {
+  const { differences, lastSame, read } = watched;
+  if (text !== (read?.text ?? watched.text)) {
+    const possible = differences.filter(({ earliest }) => earliest < ended);
+    watched.read = {
+      text,
+      earliest: Math.max(lastSame, Math.min(ended, ...possible.map(({ earliest }) => earliest))),
+      latest: Math.min(ended, Math.max(...possible.map(({ latest }) => latest))),
+    };
+    if (possible.length === 0) watched.read = { text, earliest: lastSame, latest: ended };
+  }
+  watched.differences = differences.filter((each) => !known.includes(each));
 }
 
 function add(watched: Watched, change: RuleChange): void {

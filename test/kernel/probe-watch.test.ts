@@ -150,7 +150,7 @@ for (const [name, backend] of [
     expect(Math.abs(offset.milliseconds)).toBeLessThanOrEqual(offset.uncertainty);
   }, 300_000);
 
-it('finds changes of the legacy tables by asking, and says between which readings they were', async ({ skip }) => {
+it('finds changes of the legacy tables by asking, and says between which questions they were', async ({ skip }) => {
   if (unavailable !== undefined) return skip(unavailable);
   const legacy: Backend = {
     ...nft,
@@ -161,6 +161,7 @@ it('finds changes of the legacy tables by asking, and says between which reading
   const { steps } = await watchIn(legacy, [
     { name: 'own', script: legacy.add(service, 'one'), until: 1, quiet: 2000 },
     { name: 'other', script: legacy.add(other, 'two'), quiet: 3000 },
+    { name: 'counters', script: 'iptables-legacy -t nat -Z', quiet: 3000 },
     // The table stays as large as it was.
     {
       name: 'replaced',
@@ -179,9 +180,12 @@ it('finds changes of the legacy tables by asking, and says between which reading
     expect(changes[0]?.earliest).toBeLessThanOrEqual(ended + 1);
     expect(changes[0]?.latest).toBeGreaterThanOrEqual(began);
     expect(changes[0]?.monotonic).toBeUndefined();
+    // The question found it, before anything was read; such a moment is given as the end of its millisecond.
+    expect(changes[0]?.latest).toBeLessThanOrEqual((records[0]?.read.began ?? 0) + 1);
   }
   expect(JSON.stringify(of('replaced').records[0]?.records)).toContain('two');
   expect(of('other').records).toEqual([]);
+  expect(of('counters').records).toEqual([]);
 }, 300_000);
 
 const withOnly = (capability: string): string => `setpriv --inh-caps=-all --bounding-set=-all,+${capability}`;

@@ -1,7 +1,7 @@
 /** What a proof of lags has shown, as text. */
 import type { LagProof } from './lag-proof.ts';
 
-const width = 13;
+const width = 20;
 
 export function lagProofText(proof: LagProof): string {
   const { nodes, changes, quick, cuts } = proof;
@@ -29,7 +29,7 @@ export function lagProofText(proof: LagProof): string {
     ),
     of('  really', ({ stopped }) => `${(stopped.real.to / 1000).toFixed(2)} s`),
     of('  the most of another node', ({ stopped }) => `${(stopped.others / 1000).toFixed(2)} s`),
-    of('undone before it arrived', ({ undone }) => undone),
+    of('undone before it arrived', ({ undone, undoneCame }) => `${undone}${undoneCame ? ' (it came)' : ''}`),
     `${String(changes.made)} changes one by one: ${String(changes.missed)} missed, ${String(changes.twice)} twice\n`,
     `${String(quick.made)} quick changes: ${String(quick.missed)} missed, ${String(quick.twice)} twice\n`,
     `${String(cuts.made)} cuts of ${String(cuts.connections)} connections: ${String(cuts.missed)} changes missed, ${String(cuts.twice)} twice, ${String(cuts.unarrived)} not seen to arrive on a node, ${String(cuts.outside)} outside of their bounds\n`,
@@ -74,8 +74,13 @@ export function untrueLags({ nodes, changes, quick, cuts }: LagProof): string[] 
       ],
       [min <= real.to + 1 && max >= real.from - 1, 'the lag of a stopped kube-proxy is outside of its bounds'],
       [lastNode === node.node, 'a stopped kube-proxy is not the last one'],
-      // A table that is read now and then may have had it in between.
-      [node.undone === (isPolled ? 'Unseen' : 'NeverArrived'), 'a change that was undone is not shown so'],
+      // A table that is asked for now and then may have had it in between.
+      [
+        isPolled
+          ? node.undone === 'Unseen' || (node.undoneCame && node.undone === 'Arrived')
+          : node.undone === (node.undoneCame ? 'Arrived' : 'NeverArrived'),
+        'a change that was undone is not shown so',
+      ],
     ];
     return claims.flatMap(([isSo, text]) => (isSo ? [] : [`${node.mode}: ${text}`]));
   });
