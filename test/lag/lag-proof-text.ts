@@ -1,10 +1,16 @@
 /** What a proof of lags has shown, as text. */
 import type { LagProof } from './lag-proof.ts';
+import type { ScreenTimes } from './screen-times.ts';
+
+/** With how soon changes are on the screen; empty where that was not measured. */
+type WholeProof = LagProof & { readonly screens: readonly ScreenTimes[] };
+
+const screenMilliseconds = 300;
 
 const width = 20;
 
-export function lagProofText(proof: LagProof): string {
-  const { nodes, changes, quick, cuts } = proof;
+export function lagProofText(proof: WholeProof): string {
+  const { nodes, changes, quick, cuts, screens } = proof;
   const row = (title: string, cells: readonly string[]): string =>
     `${title.padEnd(46)}${cells.map((cell) => cell.padStart(width)).join('')}\n`;
   const of = (title: string, cell: (node: LagProof['nodes'][number]) => string): string => row(title, nodes.map(cell));
@@ -30,6 +36,18 @@ export function lagProofText(proof: LagProof): string {
     of('  really', ({ stopped }) => `${(stopped.real.to / 1000).toFixed(2)} s`),
     of('  the most of another node', ({ stopped }) => `${(stopped.others / 1000).toFixed(2)} s`),
     of('undone before it arrived', ({ undone, undoneCame }) => `${undone}${undoneCame ? ' (it came)' : ''}`),
+    ...(screens.length === 0
+      ? []
+      : [
+          row(
+            `on the screen after: half of ${String(screens[0]?.changes)}`,
+            screens.map(({ median }) => ms(median)),
+          ),
+          row(
+            '  all within',
+            screens.map(({ worst }) => ms(worst)),
+          ),
+        ]),
     `${String(changes.made)} changes one by one: ${String(changes.missed)} missed, ${String(changes.twice)} twice\n`,
     `${String(quick.made)} quick changes: ${String(quick.missed)} missed, ${String(quick.twice)} twice\n`,
     `${String(cuts.made)} cuts of ${String(cuts.connections)} connections: ${String(cuts.missed)} changes missed, ${String(cuts.twice)} twice, ${String(cuts.unarrived)} not seen to arrive on a node, ${String(cuts.outside)} outside of their bounds\n`,
@@ -38,14 +56,19 @@ export function lagProofText(proof: LagProof): string {
 }
 
 /** One line of JSON for each mode, and one for what is of all of them. */
-export function lagProofLines({ nodes, changes, quick, cuts }: LagProof): string {
-  return [...nodes, { changes, quick, cuts }].map((line) => `${JSON.stringify(line)}\n`).join('');
+export function lagProofLines({ nodes, changes, quick, cuts, screens }: WholeProof): string {
+  return [...nodes, { changes, quick, cuts, screens }].map((line) => `${JSON.stringify(line)}\n`).join('');
 }
 
 /** What ought to hold on a machine at rest, and does not. */
-export function lagFaults(proof: LagProof): string[] {
+export function lagFaults(proof: WholeProof): string[] {
   return [
     ...untrueLags(proof),
+    ...proof.screens.flatMap(({ node, worst }) =>
+      worst <= screenMilliseconds
+        ? []
+        : [`${node}: a change is on the screen later than 300 ms after it is in the rules`],
+    ),
     ...proof.nodes.flatMap((node) => {
       const { min, max, others } = node.stopped;
       return [
