@@ -111,6 +111,35 @@ describe('status.convergence', () => {
     expect(rules[0]?.untouchedRules).toBeGreaterThan(5);
   });
 
+  it.each([
+    { full: 0, partial: 1, restore: 'Partial', when: 'only partial syncs were counted' },
+    { full: 2, partial: 0, restore: 'Full', when: 'only full syncs were counted' },
+    { full: 1, partial: 1, restore: undefined, when: 'both were counted' },
+    { full: 0, partial: 0, restore: undefined, when: 'none was counted' },
+    { full: -5, partial: 1, restore: undefined, when: 'kube-proxy was started again' },
+    { full: undefined, partial: undefined, restore: undefined, when: 'nothing was counted before' },
+  ])('says how kube-proxy wrote the change: $restore, where $when', ({ full, partial, restore }) => {
+    const waiting = statusAfter(driftedBundle(), without, came, first);
+    const { fullSyncs, partialSyncs } =
+      statusAfter(recorded, all, [], waiting, 5000).nodes?.find(({ name }) => name === 'node-c')?.kubeProxy ?? {};
+    if (fullSyncs === undefined || partialSyncs === undefined) throw new Error('the recorded node has no counters');
+    const before = waiting.nodes?.map((node) => {
+      const { fullSyncs: _full, partialSyncs: _partial, ...others } = node.kubeProxy ?? {};
+      const counted = full === undefined ? {} : { fullSyncs: fullSyncs - full, partialSyncs: partialSyncs - partial };
+      return node.name === 'node-c' ? { ...node, kubeProxy: { ...others, ...counted } } : node;
+    });
+    const then = statusAfter(
+      recorded,
+      all,
+      [],
+      { ...waiting, ...(before === undefined ? {} : { nodes: before }) },
+      5000,
+    );
+    const [rules] = then.convergence?.changes?.[0]?.rules ?? [];
+    expect(rules?.nodes).toEqual(['node-c']);
+    expect(rules?.restore).toBe(restore);
+  });
+
   it('says what conntrack keeps to an endpoint that went, and when it had none', () => {
     const groups = recorded.answers.flatMap((answer) =>
       'report' in answer
