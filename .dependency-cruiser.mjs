@@ -18,6 +18,8 @@ const rooms = [
   'core/wire',
   'core/capture',
   'core/conntrack',
+  'core/bpf',
+  'core/cilium',
   'core/ruleset',
   'core/dns',
   'core/kube-proxy',

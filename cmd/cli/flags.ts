@@ -416,8 +416,14 @@ export const commands = {
       ),
       to: value('Where it is sent: IP:PORT or IP:PORT/PROTOCOL, with tcp, udp or sctp', { shown: 'tcp' }),
       ruleset: file(
-        'What iptables-save, ip6tables-save, nft -j list ruleset, nft list ruleset, ipset save or ipvsadm -Sn printed; repeat it for several of one machine, - is standard input',
+        'What iptables-save, ip6tables-save, nft -j list ruleset, nft list ruleset, ipset save or ipvsadm -Sn printed, or a JSON object of maps of Cilium by name, each as bpftool -j map dump prints it; repeat it for several of one machine, - is standard input',
         { conflicts: [{ with: ['service', 'bundle'], isMutual: true, why: 'each says whose rules are meant' }] },
+      ),
+      services: file(
+        'What kubectl get services,endpointslices -A -o json printed, for the names of Services and pods',
+        {
+          needs: { flag: 'ruleset', why: 'a trace knows its names' },
+        },
       ),
       bundle,
       'node-ip': value(

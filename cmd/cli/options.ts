@@ -376,7 +376,8 @@ function readSimulateOrigin(values: Values, example: string): SimulateOrigin {
   if (service !== undefined) checkServiceName(service);
   if (files.filter((each) => each === '-').length > 1)
     throw new UsageError('--ruleset - can be given once: there is one standard input.');
-  if (files.length > 0) return { kind: 'ruleset', files };
+  const services = text(values, 'services');
+  if (files.length > 0) return { kind: 'ruleset', files, ...(services === undefined ? {} : { services }) };
   if (file !== undefined) return { kind: 'bundle', file, ...(service === undefined ? {} : { service }) };
   if (service === undefined)
     throw new UsageError(

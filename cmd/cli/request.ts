@@ -119,7 +119,12 @@ export interface StatusRequest extends CommonRequest {
 /** Whose rules the packet is sent through. */
 export type SimulateOrigin =
   /** Dumps of one machine; - is standard input. */
-  | { readonly kind: 'ruleset'; readonly files: readonly string[] }
+  | {
+      readonly kind: 'ruleset';
+      readonly files: readonly string[];
+      /** What kubectl printed of Services and EndpointSlices, for their names. */
+      readonly services?: string;
+    }
   | { readonly kind: 'bundle'; readonly file: string; readonly service?: string }
   /** The nodes as they are now. */
   | {

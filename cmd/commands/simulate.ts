@@ -1,6 +1,7 @@
 /** `kubectl svctrace simulate`: what rules do with one packet; those of dumps, of a recorded trace, or of a Service's nodes now. */
 import { effectText } from '../../core/evaluate/action.ts';
 import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { hostPort, isSameAddress } from '../../core/net/address.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
 import { frontendText } from '../../core/diagnose/checks/frontend-drift.ts';
@@ -8,6 +9,7 @@ import { entryOf } from '../../core/evaluate/walk-hooks.ts';
 import { summarize, walkPacket, type Walk } from '../../core/program/walk-packet.ts';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError, type Packet } from '../../core/evaluate/walk.ts';
+import { parseServiceList, ServiceListError, type ServiceNames } from '../../core/api/service-list.ts';
 import { checkedFrontends } from '../../core/api/frontends.ts';
 import { recordsOf } from '../../core/wire/node-report.ts';
 import { mergeRulesets, RulesetDump } from '../../core/ruleset/read-dumps.ts';
@@ -47,7 +49,8 @@ export async function runSimulate(
     const { from } = request;
     // options.ts refuses a pod with dumps.
     if ('pod' in from) throw new UsageError(`--from ${from.pod}: dumps know no pods.`);
-    const answer = answerOf(walkDumps(ruleset, from, request), [], from);
+    const names = origin.services === undefined ? undefined : await readServiceNames(origin.services);
+    const answer = withNames(answerOf(walkDumps(ruleset, from, request), [], from), request, names);
     print([answer], from, request, io);
     return problems.every(({ isNote }) => isNote) && isKnown(answer) ? exitStatus.ok : exitStatus.partial;
   }
@@ -79,7 +82,8 @@ export async function runSimulate(
 }
 
 /** What one node, or several that do the very same, do with the packet. The keys of design.md, in its order; others script against them. */
-interface Answer extends Pick<Walk, 'verdict' | 'probability' | 'destinations' | 'masquerade'> {
+interface Answer extends Pick<Walk, 'verdict' | 'probability' | 'masquerade'> {
+  readonly destinations: readonly NamedDestination[];
   /** Where the packet's branches come to several verdicts. */
   readonly verdicts?: Walk['verdicts'];
   readonly path: readonly {
@@ -93,7 +97,14 @@ interface Answer extends Pick<Walk, 'verdict' | 'probability' | 'destinations' |
   readonly nodes?: readonly string[];
   /** The pod of --from, as the trace knows it; absent where --from is an address. */
   readonly source?: Source;
+  /** `namespace/name:port` by --services; absent where they have none that the packet is for. */
+  readonly service?: string;
 }
+
+type NamedDestination = Walk['destinations'][number] & {
+  /** `namespace/name` by --services. */
+  readonly pod?: string;
+};
 
 /** Where the packet comes from; of a pod, with its name and its node. */
 interface Source {
@@ -131,6 +142,35 @@ function answerOf(
     ...(nodes.length === 0 ? {} : { nodes }),
     ...(source.pod === undefined ? {} : { source }),
   };
+}
+
+function withNames(answer: Answer, { to }: SimulateRequest, names: ServiceNames | undefined): Answer {
+  if (names === undefined) return answer;
+  const service = names.serviceAt(to.address, to.port, to.protocol, answer.verdict !== 'NONE');
+  return {
+    ...answer,
+    destinations: answer.destinations.map((each) => {
+      const pod = names.podAt(each.address);
+      return pod === undefined ? each : { ...each, pod };
+    }),
+    ...(service === undefined ? {} : { service }),
+  };
+}
+
+async function readServiceNames(file: string): Promise<ServiceNames> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`--services ${file} cannot be read: ${fileTrouble(error)}`, { cause: error });
+  }
+  try {
+    return parseServiceList(text);
+  } catch (error) {
+    if (error instanceof ServiceListError)
+      throw new UsageError(`--services ${file}: ${error.message}.`, { cause: error });
+    throw error;
+  }
 }
 
 /** Whether no part of the answer is UNKNOWN. */
@@ -234,7 +274,7 @@ async function readRulesets(
   files: readonly string[],
 ): Promise<{ ruleset: Ruleset; problems: { readonly isNote: boolean; readonly text: string }[] }> {
   const read = await Promise.all(files.map(readRuleset));
-  const ruleset = mergeRulesets(read);
+  const ruleset = merged(read);
   const problems = read.flatMap(({ problems: own }, index) =>
     own
       .filter((problem) => ruleset.problems.includes(problem))
@@ -246,11 +286,21 @@ async function readRulesets(
   return { ruleset, problems };
 }
 
+function merged(read: readonly Ruleset[]): Ruleset {
+  try {
+    return mergeRulesets(read);
+  } catch (error) {
+    if (error instanceof RulesetError) throw new UsageError(`--ruleset: ${error.message}.`, { cause: error });
+    throw error;
+  }
+}
+
 async function readRuleset(file: string): Promise<Ruleset> {
   const dump = new RulesetDump();
   try {
     for await (const chunk of file === '-' ? process.stdin : createReadStream(file)) dump.push(chunk as Uint8Array);
   } catch (error) {
+    if (error instanceof RulesetError) throw new UsageError(`--ruleset ${file}: ${error.message}.`, { cause: error });
     throw new UsageError(`--ruleset ${file} cannot be read: ${fileTrouble(error)}`, { cause: error });
   }
   try {
@@ -281,6 +331,7 @@ function asText(
     path,
     unknown = [],
     nodes = [],
+    service,
   }: Answer,
   from: Source,
   { to, nodeIps }: SimulateRequest,
@@ -289,13 +340,15 @@ function asText(
   const source = from.pod === undefined ? address : `pod ${from.pod} (${address})`;
   const lines = [
     `${to.protocol} ${source} → ${hostPort(to.address, to.port)}${nodes.length === 0 ? `, enters at ${entryOf(nodeIps, from.address)}` : ` on ${nodes.join(', ')}`}`,
+    ...(service === undefined ? [] : [`Service ${service}`]),
     '',
     ...path.map(({ table, chain, rule, effect }) => `${table} ${chain}: ${effect}\n    ${rule}`),
     ...(path.length === 0 ? ['no rule matches'] : []),
     '',
     `${verdict}${(probability ?? 0) >= 1 ? '' : `  ${shareText(probability === undefined ? {} : { probability })}`}${isMasqueraded && destinations.length === 0 ? ', masqueraded' : ''}`,
     ...destinations.map(
-      (each) => `  ${hostPort(each.address, each.port)}  ${shareText(each)}${each.masquerade ? ', masqueraded' : ''}`,
+      (each) =>
+        `  ${hostPort(each.address, each.port)}  ${shareText(each)}${each.masquerade ? ', masqueraded' : ''}${each.pod === undefined ? '' : `  ${each.pod}`}`,
     ),
     ...verdicts.slice(1).map((each) => `${each.verdict}  ${shareText(each)}`),
     ...(unknown.length === 0

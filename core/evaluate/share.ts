@@ -1,6 +1,4 @@
-/** Of how many connections a branch holds, where a scheduler of IPVS chooses by what no rule says: the choices are certain, their shares are not. */
-import type { RealServer, VirtualServer } from '../ipvs/virtual-server.ts';
-
+/** Of how many connections a branch holds, where a scheduler of IPVS or a table of Maglev chooses by what no rule says: the choices are certain, their shares are not. */
 /** What decides in place of a share. Unknown: a scheduler that is not understood, or one that goes by the order of its real servers. */
 export type ChosenBy = 'ClientHash' | 'DestinationHash' | 'LeastConnections' | 'Unknown';
 
@@ -12,12 +10,12 @@ export const chosenByText: Readonly<Record<ChosenBy, string>> = {
   Unknown: 'share not known',
 };
 
-/** A branch is one of a virtual server's choices: its probability counts them as equal, so that all of them sum to 1. */
+/** A branch is one of the choices of a virtual server, or of a frontend of eBPF: its probability counts them as equal, so that all of them sum to 1. */
 export interface Scheduled {
   readonly by: ChosenBy;
-  readonly server: VirtualServer;
+  readonly server: object;
   /** Absent for what is left of several. */
-  readonly realServer?: RealServer;
+  readonly realServer?: { readonly address: string; readonly port: number };
   /** How many choices there are; where clients may be refused too, that is one of them. */
   readonly choices: number;
 }
@@ -33,13 +31,13 @@ interface Shared {
  */
 export function shareOf(leaves: readonly Shared[]): number | undefined {
   let total = 0;
-  let byServer: Map<VirtualServer, { choices: number; parts: Map<RealServer | undefined, number> }> | undefined;
+  let byServer: Map<object, { choices: number; parts: Map<object | undefined, number> }> | undefined;
   for (const { probability, scheduled } of leaves) {
     total += probability;
     if (scheduled === undefined) continue;
     const { server, realServer, choices } = scheduled;
     byServer ??= new Map();
-    const of = byServer.get(server) ?? { choices, parts: new Map<RealServer | undefined, number>() };
+    const of = byServer.get(server) ?? { choices, parts: new Map<object | undefined, number>() };
     byServer.set(server, of);
     of.parts.set(realServer, (of.parts.get(realServer) ?? 0) + probability);
   }

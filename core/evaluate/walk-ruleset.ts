@@ -11,6 +11,7 @@ import { endUnknown } from './assume.ts';
 import { partOfDump } from './part-of-dump.ts';
 import { walkHooks, type HookedChain } from './walk-hooks.ts';
 import { IptablesWalk } from './walk-iptables.ts';
+import { walkCilium } from './walk-cilium.ts';
 import { walkIpvs } from './walk-ipvs.ts';
 import { NftWalk } from './walk-nftables.ts';
 import { Trail, type Machine, type Packet, type WalkResult } from './walk.ts';
@@ -23,6 +24,8 @@ import { oncePer } from '../lib/once-per.ts';
  * @param nodeAddresses the machine's own addresses, loopback's left out
  */
 export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
+  const taken = ruleset.cilium === undefined ? undefined : walkCilium(ruleset.cilium, packet, nodeAddresses);
+  if (taken !== undefined) return hasHooks(ruleset) ? { ...taken, unknown: [...taken.unknown, behindCilium] } : taken;
   const trail = new Trail(true);
   const problems = ruleset.problems.filter(({ isNote }) => isNote !== true);
   for (const { line, table, message } of problems)
@@ -54,6 +57,13 @@ export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: rea
       assumed: [],
     };
   return settle(walkHooks(chains, packet, machine, trail));
+}
+
+const behindCilium =
+  'whether a packet that Cilium takes traverses netfilter behind it: that depends on how the agent routes; the rules are left out';
+
+function hasHooks({ iptables, nftables, virtualServers }: Ruleset): boolean {
+  return iptables.length > 0 || nftables.length > 0 || virtualServers.length > 0;
 }
 
 /** The addresses of virtual servers are the node's own: kube-proxy puts them on kube-ipvs0, or no packet would come to IPVS. */

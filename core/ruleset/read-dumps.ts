@@ -1,6 +1,9 @@
 /** A dump of any of the tools, recognized by its form. */
 import type { IpSet } from '../ipset/set.ts';
 import { RulesetError, type NftRulesetTable, type Ruleset } from './ruleset.ts';
+import { MapDumpError, parseMapDumps } from '../bpf/map-dump.ts';
+import { decodeCiliumMaps } from '../cilium/decode.ts';
+import { mergeCiliumMaps } from '../cilium/maps.ts';
 import type { IptablesRuleset } from '../iptables/ruleset.ts';
 import type { Family } from '../net/family.ts';
 import type { DumpParser, DumpProblem } from '../dump/lines.ts';
@@ -33,6 +36,48 @@ function reader<Result>(parser: DumpParser<Result>, toRuleset: (result: Result) 
     },
   };
 }
+
+/** An object is whole only at its end, and the maps of Services are small beside a ruleset. */
+class MapDumpsReader implements Reader {
+  readonly #decoder = new TextDecoder();
+  #text = '';
+
+  push(chunk: Uint8Array | string): void {
+    this.#text += typeof chunk === 'string' ? chunk : this.#decoder.decode(chunk, { stream: true });
+    if (this.#text.length > maxMapsLength)
+      throw new RulesetError(
+        `it is longer than ${String(maxMapsLength)} characters: leave out maps that hold no Services, such as those of connections`,
+      );
+  }
+
+  end(): Ruleset {
+    const text = this.#text.replace(/^\uFEFF/, '');
+    try {
+      const decoded = decodeCiliumMaps(parseMapDumps(text));
+      if (decoded === undefined || decoded.maps.names.length === 0)
+        throw new RulesetError('it has no map of Services, such as cilium_lb4_services_v2');
+      return {
+        ...nothing,
+        cilium: decoded.maps,
+        problems: decoded.unread.map((name) => ({
+          line: text.slice(0, text.indexOf(JSON.stringify(name))).split('\n').length,
+          isNote: true,
+          message: `the map ${name} says nothing of Services; it is left out`,
+        })),
+      };
+    } catch (error) {
+      if (error instanceof MapDumpError) throw new RulesetError(error.message, { cause: error });
+      throw error;
+    }
+  }
+}
+
+/** Of hundreds of thousands of entries. */
+const maxMapsLength = 256 * 1024 * 1024;
+/** The name of the first map, where an object begins with one. */
+const mapsStart = /^\{\s*"cilium_/;
+/** Whether the first name of an object is yet to come. */
+const nameToCome = /^\s*\{\s*(?:"[^"]*)?$/;
 
 const formats: readonly { readonly firstLine: RegExp; readonly open: () => Reader }[] = [
   {
@@ -94,7 +139,7 @@ const hints: readonly { readonly pattern: RegExp; readonly hint: string }[] = [
 ];
 
 const unknownFormat =
-  'it is neither iptables-save text, nor nft -j list ruleset JSON, nor nft list ruleset text, nor what ipset save or ipvsadm -Sn printed';
+  'it is neither iptables-save text, nor nft -j list ruleset JSON, nor nft list ruleset text, nor what ipset save or ipvsadm -Sn printed, nor a JSON object of maps of eBPF';
 
 /** More than any tool prints before the line that shows the format. */
 const maxHead = 64 * 1024;
@@ -115,7 +160,8 @@ export class RulesetDump {
     }
     this.#head.push(chunk);
     this.#headText += typeof chunk === 'string' ? chunk : this.#decoder.decode(chunk, { stream: true });
-    if (this.#headText.length > maxHead || /\n./.test(this.#headText.trimStart())) this.#recognize();
+    if (this.#headText.length > maxHead || (/\n./.test(this.#headText.trimStart()) && !nameToCome.test(this.#headText)))
+      this.#recognize();
   }
 
   /** @throws RulesetError where it is none of them, or nothing of it can be read */
@@ -139,6 +185,10 @@ export class RulesetDump {
   }
 
   #recognize(): void {
+    if (mapsStart.test(this.#headText.replace(/^\uFEFF/, '').trimStart())) {
+      this.#open(new MapDumpsReader());
+      return;
+    }
     // A warning of nft may have fallen into its first line.
     for (const raw of this.#headText
       .replace(/^\uFEFF/, '')
@@ -148,10 +198,7 @@ export class RulesetDump {
       if (line === '') continue;
       const format = formats.find(({ firstLine }) => firstLine.test(line));
       if (format !== undefined) {
-        this.#reader = format.open();
-        for (const chunk of this.#head) this.#reader.push(chunk);
-        this.#head = [];
-        this.#headText = '';
+        this.#open(format.open());
         return;
       }
       const useless = insufficient.find(({ firstLine }) => firstLine.test(line));
@@ -159,6 +206,13 @@ export class RulesetDump {
       // Tools begin with comments and warnings of their own.
       if (!line.startsWith('#')) return;
     }
+  }
+
+  #open(reader: Reader): void {
+    this.#reader = reader;
+    for (const chunk of this.#head) reader.push(chunk);
+    this.#head = [];
+    this.#headText = '';
   }
 }
 
@@ -169,9 +223,18 @@ export function parseRulesetFile(text: string): Ruleset {
   return dump.end();
 }
 
-/** Several dumps of one machine as one. That one of them lacks the legacy tables is not a problem where another has them. */
+/**
+ * Several dumps of one machine as one. That one of them lacks the legacy tables is not a problem where another has them.
+ * @throws RulesetError where two of them have the same map of eBPF
+ */
 export function mergeRulesets(rulesets: readonly Ruleset[]): Ruleset {
   const iptables = rulesets.flatMap((ruleset) => ruleset.iptables);
+  const ofCilium = rulesets.flatMap(({ cilium }) => cilium ?? []);
+  const mapNames = ofCilium.flatMap(({ names }) => names);
+  const twice = mapNames.find((name, index) => mapNames.indexOf(name) < index);
+  if (twice !== undefined)
+    throw new RulesetError(`two of the files have the map ${twice}; give one dump of each map of the machine`);
+  const cilium = mergeCiliumMaps(ofCilium);
   const problems = rulesets.flatMap((ruleset) => ruleset.problems);
   // Each dump of iptables-nft-save has the warning, and that of the legacy tables has none.
   const hasLegacy = (family: Family): boolean =>
@@ -182,6 +245,7 @@ export function mergeRulesets(rulesets: readonly Ruleset[]): Ruleset {
     nftables: rulesets.flatMap(({ nftables }) => nftables),
     ipSets: rulesets.flatMap(({ ipSets }) => ipSets),
     virtualServers: rulesets.flatMap(({ virtualServers }) => virtualServers),
+    ...(cilium === undefined ? {} : { cilium }),
     problems: problems.filter(
       ({ legacyTables, lacksTargets }) =>
         (legacyTables === undefined || !hasLegacy(legacyTables)) &&

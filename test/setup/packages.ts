@@ -11,6 +11,11 @@ const others = [
   { program: 'tmux', package: 'tmux', why: 'tmux: the tests look at the live view in a real terminal' },
   { program: 'tshark', package: 'tshark', why: 'tshark: the tests read captured packets with it, as Wireshark does' },
   { program: 'chromium', package: 'chromium', why: 'chromium: the tests open a report in a browser, and print it' },
+  {
+    program: 'bpftool',
+    package: 'bpftool',
+    why: 'bpftool: the tests write maps of eBPF into the kernel, and dump them',
+  },
   { program: 'ipset', package: 'ipset', why: 'ipset: the tests compare what is said of sets with the kernel' },
   {
     program: 'nc',

@@ -7,6 +7,13 @@ import { readBundle } from '../../../cmd/sources/bundle.ts';
 import { parseCommandLine } from '../../../cmd/cli/command-line.ts';
 import { UsageError } from '../../../cmd/cli/errors.ts';
 import { exitStatus } from '../../../cmd/cli/exit-status.ts';
+import {
+  backendEntry,
+  endpointEntry,
+  frontendEntries,
+  serviceFlag,
+  sourceRangeEntry,
+} from '../../support/cilium-bytes.ts';
 import { runSimulate } from '../../../cmd/commands/simulate.ts';
 
 const rulesets = fileURLToPath(new URL('../../fixtures/rulesets/', import.meta.url));
@@ -214,5 +221,102 @@ describe('kubectl svctrace simulate', () => {
     await expect(
       simulate('--from', '10.0.0.1', '--to', '10.0.0.2:80', '--ruleset', fileURLToPath(import.meta.url)),
     ).rejects.toThrow('neither iptables-save text');
+  });
+});
+
+describe('kubectl svctrace simulate --ruleset with maps of Cilium', () => {
+  const services = {
+    kind: 'List',
+    items: [
+      {
+        kind: 'Service',
+        metadata: { namespace: 'shop', name: 'auth' },
+        spec: { clusterIPs: ['10.96.0.10'], ports: [{ name: 'http', port: 80, nodePort: 30080, protocol: 'TCP' }] },
+      },
+      {
+        kind: 'EndpointSlice',
+        metadata: { namespace: 'shop', name: 'auth-1' },
+        endpoints: [{ addresses: ['10.244.1.1'], targetRef: { kind: 'Pod', name: 'auth-\u001b[31mx' } }],
+      },
+    ],
+  };
+  const nodePort = { address: '172.30.0.11', port: 30080, id: 2 };
+  const { routable, sourceRange } = serviceFlag;
+  const maps = {
+    cilium_lb4_services_v2: [
+      ...frontendEntries({ address: '10.96.0.10', port: 80, flags: serviceFlag.affinity, union: 10800 }, [1, 2]),
+      ...frontendEntries({ ...nodePort, flags: routable | serviceFlag.nodePort | sourceRange }, [1]),
+    ],
+    cilium_lb4_backends_v3: [
+      backendEntry({ id: 1, address: '10.244.1.1', port: 8080 }),
+      backendEntry({ id: 2, address: '10.244.2.2', port: 8080 }),
+    ],
+    cilium_lb4_source_range: [sourceRangeEntry(2, '192.0.2.0', 24)],
+    cilium_lxc: [endpointEntry('10.244.1.1'), endpointEntry('10.244.1.77')],
+  };
+
+  async function files(given: object): Promise<{ ruleset: string[]; services: string[] }> {
+    const folder = await mkdtemp(join(tmpdir(), 'svctrace-simulate-'));
+    const [ruleset, list] = [join(folder, 'maps.json'), join(folder, 'services.json')];
+    await writeFile(ruleset, JSON.stringify(given, undefined, 1));
+    await writeFile(list, JSON.stringify(services));
+    return { ruleset: ['--ruleset', ruleset], services: ['--services', list] };
+  }
+  const fromPod = ['--from', '10.244.1.77', '--to', '10.96.0.10:80'];
+  const toNodePort = ['--to', '172.30.0.11:30080'];
+
+  it('answers with the keys of every other datapath, and the names of --services behind them', async () => {
+    const { ruleset, services: list } = await files(maps);
+    const plain = JSON.parse(await simulate(...fromPod, ...ruleset, '-o', 'json')) as object;
+    expect(Object.keys(plain)).toEqual(['verdict', 'probability', 'destinations', 'masquerade', 'path']);
+    expect(plain).toMatchObject({
+      verdict: 'DNAT',
+      destinations: [
+        { address: '10.244.1.1', port: 8080, probability: 0.5, masquerade: false },
+        { address: '10.244.2.2', port: 8080, probability: 0.5, masquerade: false },
+      ],
+    });
+    const named = JSON.parse(await simulate(...fromPod, ...ruleset, ...list, '-o', 'json')) as object;
+    expect(named).toMatchObject({ service: 'shop/auth:http', destinations: [{ pod: 'shop/auth-\u001b[31mx' }, {}] });
+    const text = await simulate(...fromPod, ...ruleset, ...list);
+    expect(text).toContain('Service shop/auth:http\n');
+    expect(text).toContain(
+      'cilium_lb4_services_v2 TCP 10.96.0.10:80: random choice\n    10.96.0.10:80/TCP external id 1: 2 backends; ClusterIP, session affinity 10800 s\n',
+    );
+    expect(text).toMatch(/10\.244\.1\.1:8080 {2}50(\.0)?% {2}shop\/auth-\\x1b\[31mx\n/);
+  });
+
+  it('names a NodePort, and drops who is not in its source ranges', async () => {
+    const { ruleset, services: list } = await files(maps);
+    expect(await simulate('--from', '192.0.2.1', ...toNodePort, ...ruleset, ...list)).toContain(
+      'Service shop/auth:http',
+    );
+    const dropped = await simulate('--from', '203.0.113.1', ...toNodePort, ...ruleset, '-o', 'json');
+    expect(JSON.parse(dropped)).toMatchObject({ verdict: 'DROP', destinations: [] });
+  });
+
+  it('is UNKNOWN, with exit status 5, where a map that decides is absent', async () => {
+    const { ruleset } = await files({ ...maps, cilium_lb4_backends_v3: undefined });
+    const output = await simulateTo(exitStatus.partial, ...fromPod, ...ruleset, '-o', 'json');
+    expect(JSON.parse(output)).toMatchObject({ verdict: 'UNKNOWN', destinations: [] });
+    expect(output).toContain('the map cilium_lb4_backends_v3 was not dumped');
+  });
+
+  it('refuses maps and lists that are not what they must be, with their file', async () => {
+    const { ruleset, services: list } = await files({ cilium_lb4_services_v2: [{ key: ['0x01'], value: ['0x02'] }] });
+    await expect(simulate(...fromPod, ...ruleset)).rejects.toThrow(
+      `--ruleset ${ruleset[1] ?? ''}: map cilium_lb4_services_v2, entry 1: its key has 1 bytes and its value 1, where Cilium's have 12 and 12; another version's layout is not guessed.`,
+    );
+    const right = await files(maps);
+    await expect(simulate(...fromPod, ...right.ruleset, ...right.ruleset)).rejects.toThrow(
+      '--ruleset: two of the files have the map cilium_lb4_services_v2; give one dump of each map of the machine.',
+    );
+    await expect(simulate(...fromPod, ...right.ruleset, '--services', right.ruleset[1] ?? '')).rejects.toThrow(
+      'it is not a list of objects',
+    );
+    await expect(simulate(...fromPod, ...right.ruleset, '--services', '/nonexistent')).rejects.toThrow(UsageError);
+    await expect(simulate('--from', '10.0.0.1', '--to', '10.0.0.2:80', 'auth', ...list)).rejects.toThrow(
+      '--services needs --ruleset: a trace knows its names.',
+    );
   });
 });
