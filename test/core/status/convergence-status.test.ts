@@ -124,7 +124,9 @@ describe('status.convergence', () => {
       statusAfter(recorded, all, [], waiting, 5000).nodes?.find(({ name }) => name === 'node-c')?.kubeProxy ?? {};
     if (fullSyncs === undefined || partialSyncs === undefined) throw new Error('the recorded node has no counters');
     const before = waiting.nodes?.map((node) => {
-      const { fullSyncs: _full, partialSyncs: _partial, ...others } = node.kubeProxy ?? {};
+      const others = { ...node.kubeProxy };
+      delete others.fullSyncs;
+      delete others.partialSyncs;
       const counted = full === undefined ? {} : { fullSyncs: fullSyncs - full, partialSyncs: partialSyncs - partial };
       return node.name === 'node-c' ? { ...node, kubeProxy: { ...others, ...counted } } : node;
     });
