@@ -15,147 +15,15 @@ import { CoreV1Api, DiscoveryV1Api, KubeConfig, ListWatch, Watch } from '@kubern
 import * as z from 'zod';
 import { noLog } from '../engine/log.ts';
 import { WatchedCluster } from '../operator/watched-cluster.ts';
+import { endpointsOfSlice as endpoints, nodeObject, serviceObject, sliceObject } from './cluster-objects.ts';
 
-const endpoints = 4;
 const numbersSchema = z.object({ heapMiB: z.number(), rssMiB: z.number(), seconds: z.number() });
 type Numbers = z.infer<typeof numbersSchema>;
 
-const managed = (manager: string, fields: readonly string[]): object => ({
-  manager,
-  operation: 'Update',
-  apiVersion: 'v1',
-  time: '2026-11-30T12:00:00Z',
-  fieldsType: 'FieldsV1',
-  fieldsV1: {
-    'f:metadata': { 'f:annotations': { '.': {}, 'f:meta.helm.sh/release-name': {} }, 'f:labels': { '.': {} } },
-    'f:spec': Object.fromEntries(fields.map((field) => [`f:${field}`, {}])),
-  },
-});
-const time = '2026-11-30T12:00:00Z';
-const uid = (index: number): string => `00000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
-const labelsOf = (index: number): object => ({
-  'app.kubernetes.io/name': `service-${String(index)}`,
-  'app.kubernetes.io/managed-by': 'Helm',
-  'helm.sh/chart': 'service-1.2.3',
-});
-
 const generators: Readonly<Record<string, (index: number) => object>> = {
-  services: (index) => ({
-    metadata: {
-      name: `service-${String(index)}`,
-      namespace: `team-${String(index % 100)}`,
-      uid: uid(index),
-      resourceVersion: String(1000 + index),
-      creationTimestamp: time,
-      labels: labelsOf(index),
-      annotations: { 'meta.helm.sh/release-name': `service-${String(index)}`, description: 'x'.repeat(300) },
-      managedFields: [managed('helm', ['internalTrafficPolicy', 'ports', 'selector', 'sessionAffinity', 'type'])],
-    },
-    spec: {
-      type: 'ClusterIP',
-      clusterIP: `10.96.${String(index >> 8)}.${String(index & 255)}`,
-      clusterIPs: [`10.96.${String(index >> 8)}.${String(index & 255)}`],
-      internalTrafficPolicy: 'Cluster',
-      ipFamilies: ['IPv4'],
-      ipFamilyPolicy: 'SingleStack',
-      ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 8080 }],
-      selector: { 'app.kubernetes.io/name': `service-${String(index)}` },
-      sessionAffinity: 'None',
-    },
-    status: { loadBalancer: {} },
-  }),
-  endpointslices: (index) => ({
-    metadata: {
-      name: `service-${String(index)}-abcde`,
-      generateName: `service-${String(index)}-`,
-      namespace: `team-${String(index % 100)}`,
-      uid: uid(index),
-      resourceVersion: String(1000 + index),
-      creationTimestamp: time,
-      labels: {
-        ...labelsOf(index),
-        'kubernetes.io/service-name': `service-${String(index)}`,
-        'endpointslice.kubernetes.io/managed-by': 'endpointslice-controller.k8s.io',
-      },
-      annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': time },
-      ownerReferences: [
-        { apiVersion: 'v1', kind: 'Service', name: `service-${String(index)}`, uid: uid(index), controller: true },
-      ],
-      managedFields: [managed('kube-controller-manager', ['addressType', 'endpoints', 'ports'])],
-    },
-    addressType: 'IPv4',
-    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
-    endpoints: Array.from({ length: endpoints }, (_, each) => ({
-      addresses: [
-        `10.${String(128 + (index >> 12))}.${String((index >> 4) & 255)}.${String((index & 15) * 16 + each)}`,
-      ],
-      conditions: { ready: true, serving: true, terminating: false },
-      nodeName: `node-${String((index * endpoints + each) % 5000)}.example.internal`,
-      zone: `region-1${'abc'.charAt(each % 3)}`,
-      targetRef: {
-        kind: 'Pod',
-        name: `service-${String(index)}-5d4f8c7b9-x${String(each)}`,
-        namespace: `team-${String(index % 100)}`,
-        uid: uid(index * endpoints + each),
-      },
-    })),
-  }),
-  nodes: (index) => ({
-    metadata: {
-      name: `node-${String(index)}.example.internal`,
-      uid: uid(index),
-      resourceVersion: String(1000 + index),
-      creationTimestamp: time,
-      labels: {
-        'kubernetes.io/os': 'linux',
-        'kubernetes.io/arch': 'amd64',
-        'kubernetes.io/hostname': `node-${String(index)}.example.internal`,
-        'node.kubernetes.io/instance-type': 'm6i.2xlarge',
-        'topology.kubernetes.io/region': 'region-1',
-        'topology.kubernetes.io/zone': `region-1${'abc'.charAt(index % 3)}`,
-        pool: 'general',
-      },
-      annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true', csi: 'x'.repeat(200) },
-      managedFields: [managed('kubelet', ['podCIDR', 'podCIDRs', 'providerID'])],
-    },
-    spec: { podCIDR: '10.244.0.0/24', podCIDRs: ['10.244.0.0/24'], providerID: `cloud:///${uid(index)}` },
-    status: {
-      addresses: [
-        {
-          type: 'InternalIP',
-          address: `172.${String(16 + (index >> 16))}.${String(index >> 8)}.${String(index & 255)}`,
-        },
-        { type: 'Hostname', address: `node-${String(index)}.example.internal` },
-      ],
-      capacity: { cpu: '8', memory: '32Gi', pods: '110', 'ephemeral-storage': '100Gi' },
-      allocatable: { cpu: '7910m', memory: '31Gi', pods: '110', 'ephemeral-storage': '90Gi' },
-      conditions: ['MemoryPressure', 'DiskPressure', 'PIDPressure', 'Ready'].map((type) => ({
-        type,
-        status: type === 'Ready' ? 'True' : 'False',
-        reason: `Kubelet${type}`,
-        message: `kubelet has what it needs of ${type}`,
-        lastHeartbeatTime: time,
-        lastTransitionTime: time,
-      })),
-      daemonEndpoints: { kubeletEndpoint: { Port: 10_250 } },
-      nodeInfo: {
-        architecture: 'amd64',
-        bootID: uid(index),
-        containerRuntimeVersion: 'containerd://2.1.0',
-        kernelVersion: '6.12.0',
-        kubeProxyVersion: '',
-        kubeletVersion: 'v1.35.0',
-        machineID: uid(index),
-        operatingSystem: 'linux',
-        osImage: 'Debian GNU/Linux 13',
-        systemUUID: uid(index),
-      },
-      images: Array.from({ length: 50 }, (_, each) => ({
-        names: [`registry.example/team/image-${String(each)}@sha256:${'0'.repeat(64)}`],
-        sizeBytes: 100_000_000 + each,
-      })),
-    },
-  }),
+  services: serviceObject,
+  endpointslices: (index) => sliceObject(index, 5000),
+  nodes: nodeObject,
 };
 
 /** Lists in pages and watches that report nothing; no object is kept. */

@@ -10,7 +10,6 @@
  * which nothing is asked but the two sides say that they live. With --json, one line of JSON for each row.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NodeReport } from '../core/wire/node-report.ts';
@@ -27,6 +26,7 @@ import {
   runsOf,
   type Backend,
 } from './loaded-ruleset.ts';
+import { residentOf, ticks } from './process-usage.ts';
 import { generatedService } from './ruleset.ts';
 
 const endpoints = 4;
@@ -138,20 +138,4 @@ async function measure(count: number, once: () => Promise<void>): Promise<number
 /** Milliseconds of CPU: of these processes, and of what they ran and waited for. */
 function cpuOf(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + ticks(pid).own + ticks(pid).ofChildren, 0);
-}
-
-/** utime, stime, cutime and cstime of /proc/PID/stat, in milliseconds at 100 ticks a second. */
-function ticks(pid: number): { readonly own: number; readonly ofChildren: number } {
-  const fields = readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ')
-    .map(Number);
-  const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields.slice(11, 15);
-  return { own: (user + system) * 10, ofChildren: (childUser + childSystem) * 10 };
-}
-
-/** MiB. */
-function residentOf(pid: number): number {
-  const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${String(pid)}/status`, 'utf8')) ?? [];
-  return Number(kibibytes) / 1024;
 }

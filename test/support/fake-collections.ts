@@ -2,7 +2,7 @@
  * An API server's lists and watches over real HTTP, with what makes them hard: pages of one moment, a history that is
  * forgotten (410), connections that end, break or fall silent, bookmarks, refusals.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
 
@@ -34,6 +34,15 @@ interface OpenWatch {
   isSilent: boolean;
 }
 
+export interface FakeCollectionsOptions {
+  /** Default: HTTP without TLS. */
+  readonly makeServer?: (listener: RequestListener) => Server;
+  /** The certificate of a server that speaks TLS, as PEM. */
+  readonly certificate?: string;
+  /** Answers what is not read; default: as if it were. */
+  readonly onWrite?: (request: IncomingMessage, response: ServerResponse) => void;
+}
+
 export interface FakeCollections {
   readonly kubeConfig: KubeConfig;
   /** `list`, `watch` or `get` and path and query of each request. */
@@ -45,6 +54,7 @@ export interface FakeCollections {
   /** @param collection such as `/api/v1/services`; of a deleted object, the next one of its name is another */
   put(collection: string, object: FakeObject): void;
   delete(collection: string, key: string): void;
+  get(collection: string, key: string): Stored['object'] | undefined;
   /** `namespace/name resourceVersion` of all objects, sorted. */
   state(collection: string): string[];
   /** Sends a line to the watches as it is. */
@@ -63,7 +73,11 @@ export interface FakeCollections {
 const keyOf = ({ metadata: { namespace, name } }: FakeObject): string =>
   namespace === undefined ? name : `${namespace}/${name}`;
 
-export async function startFakeCollections(): Promise<FakeCollections> {
+export async function startFakeCollections({
+  makeServer = createServer,
+  certificate,
+  onWrite,
+}: FakeCollectionsOptions = {}): Promise<FakeCollections> {
   const collections = new Map<string, Map<string, Stored>>();
   const changes = new Map<string, Change[]>();
   /** The objects of further pages, by their token. */
@@ -77,7 +91,9 @@ export async function startFakeCollections(): Promise<FakeCollections> {
     if (!watch.isSilent) watch.response.write(`${JSON.stringify({ type, object })}\n`);
   };
   const record = (collection: string, change: Change): void => {
-    changes.set(collection, [...(changes.get(collection) ?? []), change]);
+    const known = changes.get(collection) ?? [];
+    changes.set(collection, known);
+    known.push(change);
     for (const watch of watches)
       if (watch.collection === collection && watch.matches(change.object)) write(watch, change.type, change.object);
   };
@@ -136,6 +152,10 @@ export async function startFakeCollections(): Promise<FakeCollections> {
   };
 
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    if (request.method !== 'GET' && onWrite !== undefined) {
+      onWrite(request, response);
+      return;
+    }
     const url = new URL(request.url ?? '/', 'http://localhost');
     const isWatch = url.searchParams.get('watch') === 'true';
     const [, root = '', , namespace, resource = '', name] =
@@ -167,13 +187,19 @@ export async function startFakeCollections(): Promise<FakeCollections> {
       answer(response, found === undefined ? 404 : 200, found?.object ?? status(404));
     }
   };
-  const http = createServer(handle);
+  const http = makeServer(handle);
   await new Promise<void>((resolve) => {
     http.listen(0, '127.0.0.1', resolve);
   });
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromClusterAndUser(
-    { name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true },
+    {
+      name: 'fake',
+      server: `${certificate === undefined ? 'http' : 'https'}://127.0.0.1:${String((http.address() as AddressInfo).port)}`,
+      ...(certificate === undefined
+        ? { skipTLSVerify: true }
+        : { skipTLSVerify: false, caData: Buffer.from(certificate).toString('base64') }),
+    },
     { name: 'fake' },
   );
 
@@ -197,6 +223,7 @@ export async function startFakeCollections(): Promise<FakeCollections> {
       collections.get(collection)?.delete(key);
       record(collection, { version, type: 'DELETED', object: versioned(stored.object) });
     },
+    get: (collection, key) => collections.get(collection)?.get(key)?.object,
     state: (collection) =>
       [...(collections.get(collection) ?? [])].map(([key, { version: of }]) => `${key} ${String(of)}`).sort(),
     sendLine(collection, line) {
