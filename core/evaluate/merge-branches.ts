@@ -196,9 +196,9 @@ export class Endings {
     const { members, memberPlaces, entered, places } = merged;
     const share = (leaf.probability / merged.probability) * (entered?.probability ?? 1);
     const together = pathOf(met, merged.met);
-    const path = { before: pathOf(entered?.met), together };
+    const shared = { leaf, share, before: pathOf(entered?.met), together };
     this.#endings.push({
-      leaves: members.map((member) => new MergedLeaf(leaf, member.probability * share, member.dnat, path, member.met)),
+      leaves: members.map((member) => new MergedLeaf(shared, member)),
       places: memberPlaces,
       among: places,
       last: together.at(-1),
@@ -240,26 +240,32 @@ function isAlike(one: Ending, other: Ending | undefined): boolean {
   );
 }
 
-/** The rules that a merged branch met with others: with all of its choice, and, behind those that it met by itself, with the branches it was merged with. */
-interface SharedPath {
+/** What merged branches have in common at their end. */
+interface SharedEnd {
+  readonly leaf: Leaf;
+  /** Of each one's own share, what came to this end. */
+  readonly share: number;
+  /** The rules that they met with all of their choice, and, behind those that each one met by itself, with each other. */
   readonly before: readonly Step[];
   readonly together: readonly Step[];
 }
 
-/** One of many leaves that are the same but for their share, their destination and a part of their path: it keeps only those. */
+/** One of many leaves that are the same but for their share, their destination and a part of their path: there are so many that it keeps nothing else. */
 class MergedLeaf implements Leaf {
-  readonly probability: number;
-  readonly #shared: Leaf;
-  readonly #dnat: Rewritten | undefined;
-  readonly #path: SharedPath;
-  readonly #own: Met | undefined;
+  readonly #end: SharedEnd;
+  readonly #member: Member;
 
-  constructor(shared: Leaf, probability: number, dnat: Rewritten | undefined, path: SharedPath, own: Met | undefined) {
-    this.#shared = shared;
-    this.probability = probability;
-    this.#dnat = dnat;
-    this.#path = path;
-    this.#own = own;
+  constructor(end: SharedEnd, member: Member) {
+    this.#end = end;
+    this.#member = member;
+  }
+
+  get #shared(): Leaf {
+    return this.#end.leaf;
+  }
+
+  get probability(): number {
+    return this.#member.probability * this.#end.share;
   }
 
   get verdict(): Leaf['verdict'] {
@@ -267,11 +273,11 @@ class MergedLeaf implements Leaf {
   }
 
   get dnat(): Leaf['dnat'] {
-    return this.#shared.dnat === undefined ? undefined : (this.#dnat ?? this.#shared.dnat);
+    return this.#shared.dnat === undefined ? undefined : (this.#member.dnat ?? this.#shared.dnat);
   }
 
   get scheduled(): Leaf['scheduled'] {
-    return this.#dnat === undefined ? this.#shared.scheduled : this.#dnat.scheduled;
+    return this.#member.dnat === undefined ? this.#shared.scheduled : this.#member.dnat.scheduled;
   }
 
   get masquerade(): boolean {
@@ -283,7 +289,8 @@ class MergedLeaf implements Leaf {
   }
 
   get decidedBy(): Leaf['decidedBy'] {
-    return this.#shared.dnat === undefined || this.#dnat === undefined ? this.#shared.decidedBy : this.#dnat.by.chain;
+    const { dnat } = this.#member;
+    return this.#shared.dnat === undefined || dnat === undefined ? this.#shared.decidedBy : dnat.by.chain;
   }
 
   get droppedByPolicyOf(): Leaf['droppedByPolicyOf'] {
@@ -303,7 +310,7 @@ class MergedLeaf implements Leaf {
   }
 
   get path(): readonly Step[] {
-    const { before, together } = this.#path;
-    return [...before, ...pathOf(this.#own), ...together];
+    const { before, together } = this.#end;
+    return [...before, ...pathOf(this.#member.met), ...together];
   }
 }

@@ -25,10 +25,12 @@ export function settle({ leaves, steps, unknown, assumed }: WalkResult): WalkRes
     path: open === undefined ? [] : knownPath(open),
   };
   const met = new Set([...known, ...merged].flatMap(knownPath));
+  const left = steps.filter((step) => met.has(step) || step.isUnknown === true);
   return {
     // Of one branch there is a leaf for each assumption: what is left to 1 is theirs.
     leaves: open === undefined ? known : [...known, rest],
-    steps: steps.filter((step) => met.has(step) || step.isUnknown === true),
+    steps: left,
+    outline: left,
     unknown: [...assumed, ...unknown],
     assumed: [],
   };

@@ -345,7 +345,8 @@ class CiliumWalk {
     // Each step is kept, those of a leaf that is not known among them: they are what is known of it.
     const last = leaves.at(-1);
     const kept = last === undefined ? leaves : [...leaves.slice(0, -1), { ...last, path: [...this.#steps] }];
-    return { leaves: kept, steps: [...this.#steps], unknown: [...this.#unknown], assumed: [] };
+    const steps = [...this.#steps];
+    return { leaves: kept, steps, outline: steps, unknown: [...this.#unknown], assumed: [] };
   }
 
   #place(): string {

@@ -143,7 +143,8 @@ export function walkHooks(
     for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: cameBy, outInterface }, forwarded)])
       end(branch, finalLeaf(branch, packet));
   }
-  return { leaves: endings.leaves(), steps: trail.steps, unknown: [...trail.unknown], assumed: [...trail.assumed] };
+  const { steps, outline } = trail;
+  return { leaves: endings.leaves(), steps, outline, unknown: [...trail.unknown], assumed: [...trail.assumed] };
 }
 
 /** Where a firewall decides; firewalld registers ten behind the others. */

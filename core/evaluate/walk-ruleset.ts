@@ -53,6 +53,7 @@ export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: rea
     return {
       leaves: [{ probability: 1, verdict: 'UNKNOWN', masquerade: false, path: [] }],
       steps: [],
+      outline: [],
       unknown: [part, ...trail.unknown],
       assumed: [],
     };

@@ -175,6 +175,8 @@ export interface WalkResult {
   readonly leaves: readonly Leaf[];
   /** The rules that any branch met, each once, in order. */
   readonly steps: readonly Step[];
+  /** The same, with each choice among endpoints in place of what a packet meets within it: walks share choices. */
+  readonly outline: readonly (Step | EndpointChoice)[];
   /** Matches, targets and chains that could not be followed: what depends on them is not known. */
   readonly unknown: readonly string[];
   /** Conditions that were followed both ways, as the rule has them. */
@@ -264,6 +266,7 @@ export class Trail {
   /** Branches to the endpoints of a choice may be one, which is split behind the chain. */
   sharesChoices = false;
   steps: Step[] = [];
+  readonly outline: (Step | EndpointChoice)[] = [];
   readonly unknown = new Set<string>();
   /** Conditions that were followed both ways, as the rule has them. */
   readonly assumed = new Set<string>();
@@ -281,7 +284,7 @@ export class Trail {
     const known = this.#stepOf(rule);
     if (known === undefined) {
       this.#seen.set(rule, step);
-      this.steps.push(step);
+      this.#add(step);
     }
     const shared = known ?? step;
     return branches.map((branch) => ({ ...branch, met: { step: shared, before: branch.met } }));
@@ -312,8 +315,14 @@ export class Trail {
     this.steps = this.steps.concat(
       known.size === 0 ? choice.allSteps : choice.allSteps.filter((step) => !known.has(step)),
     );
+    this.outline.push(choice);
     this.#choices.add(choice);
     return true;
+  }
+
+  #add(step: Step): void {
+    this.steps.push(step);
+    this.outline.push(step);
   }
 
   #stepOf(rule: object): Step | undefined {
@@ -332,7 +341,7 @@ export class Trail {
     if (known !== undefined) return known;
     const unknown: Step = { ...step, isUnknown: true };
     this.#unknownSteps.set(rule, unknown);
-    this.steps.push(unknown);
+    this.#add(unknown);
     return unknown;
   }
 }

@@ -31,16 +31,20 @@ export function oncePerAll<First extends object, Rest extends readonly (object |
 class Place<Value> {
   found: { readonly value: Value } | undefined;
   #objects: ((key: object) => Place<Value>) | undefined;
-  #texts: Map<string | undefined, Place<Value>> | undefined;
+  /** Nearly always, one text alone comes behind the keys up to here. */
+  #first: { readonly text: string | undefined; readonly place: Place<Value> } | undefined;
+  #others: Map<string | undefined, Place<Value>> | undefined;
 
   of(key: object | string | undefined): Place<Value> {
     if (typeof key === 'object' || typeof key === 'function') {
       this.#objects ??= oncePer(() => new Place<Value>());
       return this.#objects(key);
     }
-    this.#texts ??= new Map();
-    const known = this.#texts.get(key) ?? new Place<Value>();
-    this.#texts.set(key, known);
+    this.#first ??= { text: key, place: new Place<Value>() };
+    if (this.#first.text === key) return this.#first.place;
+    this.#others ??= new Map();
+    const known = this.#others.get(key) ?? new Place<Value>();
+    this.#others.set(key, known);
     return known;
   }
 }

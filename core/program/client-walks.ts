@@ -1,12 +1,12 @@
 /** Packets of all kinds of clients to one frontend, through a node's rules. */
 import { oncePer } from '../lib/once-per.ts';
-import { chainEntered } from '../evaluate/action.ts';
 import { reachableAddresses } from '../net/address.ts';
 import type { Packet, Leaf, WalkResult } from '../evaluate/walk.ts';
 import type { Family } from '../net/family.ts';
 import type { FrontendProgram } from './program.ts';
 import type { NodeRules } from './node-rules.ts';
 import type { RuleSummary } from './rule-summary.ts';
+import { enteredChains } from './walked-chains.ts';
 
 /** Where packets of each kind of client to one frontend end. */
 export interface ClientWalks {
@@ -86,14 +86,11 @@ export function isSent({ verdict }: Leaf): boolean {
 
 /** The Service's own chains that the packets came to, and those that their rules jump to, whether any packet gets there or not. */
 function reachedChains(rules: NodeRules, walks: readonly WalkResult[]): string[] {
-  const reached = new Set<string>();
   const kubeChains = kubeChainsOf(rules.kindOf);
-  for (const { steps } of walks)
-    for (const step of steps) {
-      const chain = chainEntered(step);
-      if (chain !== undefined && rules.kindOf(chain) !== undefined) reached.add(chain);
-    }
+  const { entered: reached, ofChoices } = enteredChains(rules.kindOf, walks);
   for (const chain of reached) {
+    // Within a choice, no rule of an endpoint's chain jumps to another chain of the Service.
+    if (ofChoices.some((entered) => entered.has(chain))) continue;
     const summaries = rules.chain(chain);
     if (summaries !== undefined) for (const next of kubeChains(summaries)) reached.add(next);
   }

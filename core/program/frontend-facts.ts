@@ -1,9 +1,9 @@
 /** What rules say of a frontend beside where they send its packets; each fact with the rule that it comes from. */
 import { isFirewallChain } from '../kube-proxy/chain-kinds.ts';
-import { chainEntered } from '../evaluate/action.ts';
 import type { Leaf, Step, WalkResult } from '../evaluate/walk.ts';
 import { referenceOf, type FrontendKey, type NodeRules, type VisitedChains } from './node-rules.ts';
 import { oncePer } from '../lib/once-per.ts';
+import { visitedChains } from './walked-chains.ts';
 import type { RuleSummary } from './rule-summary.ts';
 import type { FrontendProgram, RuleReference } from './program.ts';
 import { isSent } from './client-walks.ts';
@@ -28,7 +28,7 @@ export function frontendFacts(
   const entry = firstEntry(rules, outside) ?? firstEntry(rules, node);
   const refusing = outside.find(({ verdict }) => verdict === 'REJECT' || verdict === 'DROP');
   const refused = refusing?.path.at(-1);
-  const visited = visitedChains(ofNode === undefined ? [ofOutside] : [ofOutside, ofNode]);
+  const visited = visitedChains(rules.kindOf, ofNode === undefined ? [ofOutside] : [ofOutside, ofNode]);
   const trafficPolicy = rules.trafficPolicy(frontend) ?? policyOf(rules, frontend, visited, refusing);
   const sourceRanges = rules.sourceRanges(frontend, visited);
   const sessionAffinity = rules.sessionAffinity(frontend) ?? affinityOf(rules, visited);
@@ -55,22 +55,6 @@ function firstEntry(rules: NodeRules, leaves: readonly Leaf[]): Step | undefined
 function masqueradeOf(leaves: readonly Leaf[]): { value: boolean; by?: RuleReference } {
   const by = leaves.filter(isSent).find(({ masquerade }) => masquerade)?.masqueradedBy;
   return by === undefined ? { value: false } : { value: true, by: referenceOf(by) };
-}
-
-/** The chains that the packets went through, each with the rule that sent them there; those of a hook are visited by no rule. */
-function visitedChains(walks: readonly WalkResult[]): Map<string, Step> {
-  const visited = new Map<string, Step>();
-  for (const { steps } of walks) {
-    const entering = new Map<string, Step>();
-    for (const step of steps) {
-      const by = visited.has(step.chain) ? undefined : entering.get(step.chain);
-      if (by !== undefined) visited.set(step.chain, by);
-      const next = chainEntered(step);
-      // Both walks come to the same thousands of chains.
-      if (next !== undefined && !visited.has(next)) entering.set(next, step);
-    }
-  }
-  return visited;
 }
 
 /**

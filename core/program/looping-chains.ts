@@ -14,7 +14,7 @@ import {
   type RecordOf,
 } from '../wire/node-report.ts';
 import { oncePer } from '../lib/once-per.ts';
-import { findChainCycle } from '../dump/chain-cycle.ts';
+import { findChainCycle, type Jump } from '../dump/chain-cycle.ts';
 import { nftElementsOfRecord, nftRulesOfRecord, rulesOfRecord } from './read-node-report.ts';
 
 /** The same answers, each table that jumps in a circle replaced by why it is not known. Other tables and nodes stay. */
@@ -68,8 +68,11 @@ type Jumps = (chain: string) => readonly string[];
 
 /** From each chain that is known on: whichever of them a packet comes to first. */
 function circle(chains: Iterable<string>, jumpsOf: Jumps): readonly string[] | undefined {
-  return findChainCycle(chains, (chain) => jumpsOf(chain).map((to) => ({ to, line: 0 })))?.chains;
+  return findChainCycle(chains, (chain) => withoutLines(jumpsOf(chain)))?.chains;
 }
+
+/** A report has no lines of a dump; nodes that have the same chain share where it jumps to. */
+const withoutLines = oncePer((jumps: readonly string[]): readonly Jump[] => jumps.map((to) => ({ to, line: 0 })));
 
 function reasonOf(node: string, chains: readonly string[]): string {
   return `on ${node}, chain ${chains[0] ?? ''} jumps in a circle, ${chains.join(' -> ')}, which no kernel takes: the rules changed while they were read, or the record was altered; trace again`;

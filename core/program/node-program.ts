@@ -154,9 +154,9 @@ function targetsOf(
   for (const leaf of leaves) {
     if (leaf.dnat === undefined) continue;
     const key = `${leaf.dnat.address} ${String(leaf.dnat.port)}`;
-    const present = sent.get(key);
-    if (present === undefined) sent.set(key, [leaf]);
-    else present.push(leaf);
+    const known = sent.get(key);
+    if (known === undefined) sent.set(key, [leaf]);
+    else known.push(leaf);
   }
   return [...sent.values()].flatMap((own) => {
     const dnat = own.at(-1)?.dnat;
@@ -172,7 +172,9 @@ function targetsOf(
     // The packets of an endpoint elsewhere come back to it by its own node's rules.
     const hairpin = nodeOfTarget(target.address) === node ? rules.hairpin(target, frontend.protocol) : undefined;
     const weight = rules.weight(frontend, target);
-    return { ...target, ...(hairpin === undefined ? {} : { hairpin }), ...(weight === undefined ? {} : { weight }) };
+    return hairpin === undefined && weight === undefined
+      ? target
+      : { ...target, ...(hairpin === undefined ? {} : { hairpin }), ...(weight === undefined ? {} : { weight }) };
   });
 }
 

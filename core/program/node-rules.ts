@@ -1,4 +1,5 @@
 /** One node's rules of one family, wherever they come from: ready to be walked, and asked what they say of a Service. */
+import { oncePer } from '../lib/once-per.ts';
 import type { ChainKind } from '../kube-proxy/chain-kinds.ts';
 import type { Step, Packet, WalkResult } from '../evaluate/walk.ts';
 import type { DnatTarget, Fact, FrontendProgram, RuleReference } from './program.ts';
@@ -38,7 +39,5 @@ export interface NodeRules {
   weight(frontend: FrontendKey, target: DnatTarget): number | undefined;
 }
 
-/** The rule of a step by itself. */
-export function referenceOf({ table, chain, rule }: Step): RuleReference {
-  return { table, chain, rule };
-}
+/** The rule of a step by itself; walks share steps. */
+export const referenceOf = oncePer(({ table, chain, rule }: Step): RuleReference => ({ table, chain, rule }));

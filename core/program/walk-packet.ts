@@ -41,7 +41,13 @@ export interface WalkDestination {
  */
 export function walkPacket(report: NodeReport, desired: DesiredService, packet: Packet, cluster?: ClusterFacts): Walk {
   const service = `${desired.namespace}/${desired.name}`;
-  const notRead = (unknown: readonly string[]): WalkResult => ({ leaves: [], steps: [], unknown, assumed: [] });
+  const notRead = (unknown: readonly string[]): WalkResult => ({
+    leaves: [],
+    steps: [],
+    outline: [],
+    unknown,
+    assumed: [],
+  });
   // The rules that were read may be any part of what the packet meets.
   const unread = unreadRules(report, service, familyOf(packet.destination));
   if (unread.length > 0) return summarize(notRead(unread));

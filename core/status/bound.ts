@@ -70,7 +70,7 @@ export function boundStatus(status: ServiceTraceStatus): ServiceTraceStatus {
     if (bytesOf(bounded, maxBytes) <= maxBytes) return bounded;
     const shorter = cut(bounded);
     // What is not there is not cut.
-    if (bytesOf(shorter, Infinity) === bytesOf(bounded, Infinity)) continue;
+    if (isSameJson(shorter, bounded)) continue;
     bounded = { ...shorter, truncated: [...(bounded.truncated ?? []), what] };
   }
   return bounded;
@@ -217,6 +217,20 @@ function withoutEntries(node: NodeStatus): NodeStatus {
   if (node.conntrack?.entries === undefined) return node;
   const { entries, ...rest } = node.conntrack;
   return { ...node, conntrack: { ...rest, omitted: (rest.omitted ?? 0) + entries.length } };
+}
+
+/** Whether both are written as the same JSON; a cut leaves most of a status as the same objects, which need no look. */
+function isSameJson(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  const [own, others] = [writtenParts(one), new Map(writtenParts(other))];
+  return (
+    own.length === others.size && own.every(([key, value]) => others.has(key) && isSameJson(value, others.get(key)))
+  );
+}
+
+function writtenParts(value: object): (readonly [string, unknown])[] {
+  return Object.entries(value).filter(([, each]) => each !== undefined);
 }
 
 /** So deep, what was counted is remembered; deeper parts of a status are small, and their lists are remembered. */

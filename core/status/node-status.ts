@@ -199,15 +199,16 @@ function targetStatus(
 function connectionsTo(target: DnatTarget, frontend: FrontendProgram, facts: NodeFacts): number | undefined {
   const record = facts.read?.conntrack;
   if (record === undefined) return undefined;
-  return (groupsByAnswer(record).get(hostPort(target.address, target.port)) ?? [])
-    .filter(
-      (group) =>
-        group.family === frontend.family &&
-        group.protocol.toUpperCase() === frontend.protocol &&
-        group.destinationPort === frontend.port &&
-        (frontend.address === '' || group.destination === frontend.address),
+  let connections = 0;
+  for (const group of groupsByAnswer(record).get(hostPort(target.address, target.port)) ?? [])
+    if (
+      group.family === frontend.family &&
+      group.destinationPort === frontend.port &&
+      (frontend.address === '' || group.destination === frontend.address) &&
+      group.protocol.toUpperCase() === frontend.protocol
     )
-    .reduce((sum, { entries }) => sum + entries, 0);
+      connections += group.entries;
+  return connections;
 }
 
 function podOf({ endpointSlices }: DesiredService, address: string): string | undefined {

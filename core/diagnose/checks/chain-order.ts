@@ -1,5 +1,5 @@
 /** Whether the rules of kube-proxy's chains stand in the order in which it writes them, as far as the order matters. */
-import { oncePerAll } from '../../lib/once-per.ts';
+import { oncePer, oncePerAll } from '../../lib/once-per.ts';
 import { masqueradeChains } from '../../kube-proxy/chain-kinds.ts';
 import type { NodeRules } from '../../program/node-rules.ts';
 import type { RuleSummary } from '../../program/rule-summary.ts';
@@ -22,11 +22,13 @@ export interface OrderFault {
 export function orderFault(rules: NodeRules, chain: string): OrderFault | undefined {
   const summaries = rules.chain(chain);
   if (summaries === undefined) return undefined;
-  return findFault(summaries, chain, rules.kindOf);
+  return faultsBy(rules.kindOf)(summaries, chain);
 }
 
 /** Several nodes may share the summaries of a chain. */
-const findFault = oncePerAll(faultOf);
+const faultsBy = oncePer((kindOf: NodeRules['kindOf']) =>
+  oncePerAll((summaries: readonly RuleSummary[], chain: string) => faultOf(summaries, chain, kindOf)),
+);
 
 function faultOf(
   summaries: readonly RuleSummary[],

@@ -7,7 +7,7 @@ import type { ClusterFacts, PodFacts } from '../../api/cluster-facts.ts';
 import { nodeOutliers } from './compare-nodes.ts';
 import { desiredTargetsByKey, targetKey, type DesiredTarget } from '../../api/desired-targets.ts';
 import { isChanging } from './age.ts';
-import { frontendText, isSyncing, scopeOf } from './frontend-drift.ts';
+import { frontendDrifts, frontendText, isSyncing, scopeOf } from './frontend-drift.ts';
 import { legacyComparison } from './legacy-endpoints.ts';
 import { namesText } from './listed.ts';
 import { limitsNodePorts } from './pod-addresses.ts';
@@ -172,6 +172,7 @@ function readPort(
   const sides = nodes.map((facts): NodeSide => {
     const frontends = (facts.read?.program.frontends ?? []).filter(isOfPort);
     const own = flows.get(facts)?.filter(({ frontend }) => isOfPort(frontend)) ?? [];
+    const drifts = frontendDrifts(facts, desired);
     return {
       facts,
       isUnknown:
@@ -179,18 +180,20 @@ function readPort(
         frontends.some(({ verdict, address }) => verdict === 'Unknown' && isAddressChecked(desired, address)),
       isSyncing: isSyncing(facts, desired, cluster),
       frontends: frontends.map((frontend) => {
-        const present = new Map(frontend.dnatTargets.map((target) => [targetKey(target), target]));
-        const own = desiredTargetsByKey(desired, frontend, scopeOf(facts, frontend));
+        const wanted = desiredTargetsByKey(desired, frontend, scopeOf(facts, frontend));
+        // Of a verdict that is not known there is none: nothing is there.
+        const drift = drifts.find((each) => each.frontend === frontend);
         // Where kube-proxy serves node ports on other addresses alone, that this one has no rule says nothing.
         const isLimited =
           frontend.frontend === 'NodePort' && frontend.verdict === 'None' && limitsNodePorts(facts, cluster);
         return {
           frontend,
-          wanted: own,
-          lacking: isLimited ? [] : [...own.keys()].filter((target) => !present.has(target)),
-          extra: [...present]
-            .filter(([target]) => !own.has(target))
-            .map(([, { address, port: number }]) => ({ address, port: number })),
+          wanted,
+          lacking: isLimited ? [] : (drift?.missing.map(targetKey) ?? [...wanted.keys()]),
+          // Rules may name a target twice.
+          extra: [...new Map((drift?.stale ?? []).map((target) => [targetKey(target), target])).values()].map(
+            ({ address, port: number }) => ({ address, port: number }),
+          ),
         };
       }),
       flows: Map.groupBy(own, ({ group }) => targetKey({ address: group.replySource, port: group.replySourcePort })),

@@ -154,6 +154,7 @@ function targetsOfWrongPort(
   stale: readonly DnatTarget[],
   wanted: readonly DesiredTarget[],
 ): FrontendCheck['wrongPorts'] {
+  if (stale.length === 0) return [];
   const wantedByAddress = new Map(wanted.map((each) => [comparableAddress(each.address), each]));
   return stale.flatMap((target) => {
     const own = wantedByAddress.get(comparableAddress(target.address));
@@ -201,14 +202,16 @@ function frontendTargets(leaves: readonly Leaf[]): DnatTarget[] {
 
 /** What Services' chains name more than once for new clients. */
 function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
-  return [...new Set(chains.flatMap((chain) => namedTwice(rules, chain)))];
+  const naming = chains.filter((chain) => {
+    const kind = rules.kindOf(chain);
+    return kind === 'cluster' || kind === 'local';
+  });
+  return [...new Set(naming.flatMap((chain) => namedTwice(rules, chain)))];
 }
 
 /** A chain of an endpoint, or `10.244.1.2:8080`, that a Service's chain names more than once; frontends share such a chain. */
 const namedTwice = oncePerAll((rules: NodeRules, chain: string): readonly string[] => {
   const twice: string[] = [];
-  const kind = rules.kindOf(chain);
-  if (kind !== 'cluster' && kind !== 'local') return twice;
   const seen = new Set<string>();
   const name = (each: string): void => {
     if (seen.size === seen.add(each).size) twice.push(each);

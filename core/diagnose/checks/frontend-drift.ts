@@ -56,16 +56,16 @@ export const frontendDrifts = oncePerAll((facts: NodeFacts, desired: DesiredServ
     .filter(({ verdict }) => verdict !== 'Unknown')
     .map((frontend) => {
       const scope = scopeOf(facts, frontend);
-      const [wants, has] = [
-        desiredTargetsByKey(desired, frontend, scope),
-        new Set(frontend.dnatTargets.map(targetKey)),
-      ];
-      const wanted = desiredTargets(desired, frontend, scope);
+      const wants = desiredTargetsByKey(desired, frontend, scope);
+      const keys = frontend.dnatTargets.map(targetKey);
+      const has = new Set(keys);
+      const missing: DesiredTarget[] = [];
+      for (const [key, target] of wants) if (!has.has(key)) missing.push(target);
       return {
         frontend,
-        desired: wanted,
-        missing: wanted.filter((target) => !has.has(targetKey(target))),
-        stale: frontend.dnatTargets.filter((target) => !wants.has(targetKey(target))),
+        desired: desiredTargets(desired, frontend, scope),
+        missing,
+        stale: frontend.dnatTargets.filter((_target, index) => !wants.has(keys[index] ?? '')),
         known: knownTargets(desired, frontend),
       };
     });

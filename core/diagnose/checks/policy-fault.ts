@@ -38,6 +38,8 @@ export function policyFault(
       : [trafficPolicy.by.rule];
   if (trafficPolicy !== undefined && trafficPolicy.value !== spec)
     return { spec, rules: other, clients: 'clients', evidence };
+  // Fewer endpoints than asked for may have another reason; more of them, and just these, have none.
+  if (spec === 'Cluster') return undefined;
   const under = (policy: 'Cluster' | 'Local'): readonly DesiredTarget[] =>
     desiredTargets({ ...desired, service: { ...service, internalTrafficPolicy: policy } }, frontend, {
       node: facts.node,
@@ -46,10 +48,9 @@ export function policyFault(
     });
   const [own, others] = [under(spec), under(other)];
   if (isSameTargets(own, others)) return undefined;
-  // Fewer endpoints than asked for may have another reason; more of them, and just these, have none.
-  if (spec === 'Local' && verdict === 'DNAT' && isSameTargets(dnatTargets, others))
+  if (verdict === 'DNAT' && isSameTargets(dnatTargets, others))
     return { spec, rules: other, clients: 'clients', evidence };
-  if (isInternal || spec === 'Cluster' || rules === undefined) return undefined;
+  if (isInternal || rules === undefined) return undefined;
   for (const [clients, leaves] of [
     ['the node itself', fromNode],
     ['pods', fromPod],

@@ -11,6 +11,8 @@ import type { NftRulesetTable } from '../../../core/nftables/table.ts';
 import { parseIptablesSave } from '../../../core/iptables/parse-save.ts';
 import { NftTextParser } from '../../../core/nftables/parse-text.ts';
 import { priorities, type Hook } from '../../../core/net/netfilter.ts';
+import type { ChainKind } from '../../../core/kube-proxy/chain-kinds.ts';
+import { enteredChains, visitedChains } from '../../../core/program/walked-chains.ts';
 
 const machine: Machine = { addresses: ['10.0.0.1', '10.244.0.1'], ipSets: new Map() };
 
@@ -153,7 +155,19 @@ function iptablesAnswers(text: string, asked: readonly Packet[], shares: boolean
   });
 }
 
-const comparable = ({ leaves, steps, unknown, assumed }: WalkResult): unknown => ({
+const kinds: ReadonlyMap<string, ChainKind> = new Map([
+  ['KUBE-SVC', 'cluster'],
+  ['KUBE-EXT', 'external'],
+  ['KUBE-SEP', 'endpoint'],
+]);
+const kindOf = (chain: string): ChainKind | undefined => kinds.get(chain.slice(0, 8));
+
+const comparable = ({ leaves, steps, outline, unknown, assumed }: WalkResult): unknown => ({
+  entered: [...enteredChains(kindOf, [{ outline }]).entered],
+  // Of endpoints, those of a choice are left out.
+  visited: [...visitedChains(kindOf, [{ outline }])]
+    .filter(([chain]) => kindOf(chain) !== 'endpoint')
+    .map(([chain, by]) => `${chain}: ${by.rule}`),
   leaves: leaves
     .map((leaf) => ({
       place: `${leaf.dnat?.address ?? ''} ${String(leaf.dnat?.port)}`,
