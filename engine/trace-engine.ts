@@ -21,6 +21,7 @@ import { NodeProbes } from './node-probes.ts';
 import { NodeWatches } from './node-watches.ts';
 import { clusterObserver } from './observe-cluster.ts';
 import { judgeHere, type Judge } from './status-thread.ts';
+import { reuseConnections } from './reuse-connections.ts';
 import { SliceLog } from './slice-log.ts';
 import type { TraceRequest, TraceResult } from './trace-request.ts';
 
@@ -97,6 +98,7 @@ export function createTraceEngine(
     new NodeProbes(...args),
 ): TraceEngine {
   const { kubeConfig } = options;
+  reuseConnections(kubeConfig);
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
   const networking = kubeConfig.makeApiClient(NetworkingV1Api);

@@ -25,6 +25,7 @@ import { kubernetesStore } from './kubernetes-store.ts';
 import type { Logger } from './logger.ts';
 import { noObserver, type OperatorObserver, type WorkState } from './operator-observer.ts';
 import { isActive, reconcile, type TraceStore } from './reconcile.ts';
+import { reuseConnections } from '../engine/reuse-connections.ts';
 import type { TraceEngine } from '../engine/trace-engine.ts';
 import { TraceEvents } from './trace-events.ts';
 import { TraceCounter } from './trace-counts.ts';
@@ -150,6 +151,7 @@ export class ServiceTraceOperator extends Operator {
     }: ServiceTraceOperatorOptions,
   ) {
     super(logger);
+    reuseConnections(this.kubeConfig);
     this.#engine = engine;
     this.#cluster = cluster;
     this.#log = logger;
