@@ -20,6 +20,7 @@ const rooms = [
   'core/conntrack',
   'core/bpf',
   'core/cilium',
+  'core/calico',
   'core/ruleset',
   'core/dns',
   'core/kube-proxy',

@@ -416,7 +416,7 @@ export const commands = {
       ),
       to: value('Where it is sent: IP:PORT or IP:PORT/PROTOCOL, with tcp, udp or sctp', { shown: 'tcp' }),
       ruleset: file(
-        'What iptables-save, ip6tables-save, nft -j list ruleset, nft list ruleset, ipset save or ipvsadm -Sn printed, or a JSON object of maps of Cilium by name, each as bpftool -j map dump prints it; repeat it for several of one machine, - is standard input',
+        'What iptables-save, ip6tables-save, nft -j list ruleset, nft list ruleset, ipset save or ipvsadm -Sn printed, or a JSON object of maps of Cilium or Calico by name, each as bpftool -j map dump prints it; repeat it for several of one machine, - is standard input',
         { conflicts: [{ with: ['service', 'bundle'], isMutual: true, why: 'each says whose rules are meant' }] },
       ),
       services: file(

@@ -2,8 +2,9 @@
  * Cilium's maps from their bytes. Layouts are those of `struct lb4_key` and the others in bpf/lib/lb.h, common.h and eps.h, which
  * pkg/loadbalancer/maps/types.go writes: addresses, ports and a frontend's id in network order, all other numbers in the host's.
  */
+import { entriesOf, type BpfEntry } from '../bpf/entries.ts';
 import { addressAt, byteAt, hostInt, hostShort, networkShort } from '../bpf/fields.ts';
-import { MapDumpError, type MapDumps, type MapEntry } from '../bpf/map-dump.ts';
+import type { MapDumps } from '../bpf/map-dump.ts';
 import type { Family, Protocol } from '../net/family.ts';
 import { serviceProtocol } from '../net/ip-protocol.ts';
 import {
@@ -18,19 +19,6 @@ import {
   type CiliumFrontend,
   type CiliumMaps,
 } from './maps.ts';
-
-/** What may be wrong of one entry. */
-type Refuse = (why: string) => never;
-
-interface Entry extends MapEntry {
-  readonly refuse: Refuse;
-}
-
-/** Sizes of key and value, in bytes. */
-interface Layout {
-  readonly key: number;
-  readonly value: number;
-}
 
 /** The maps that are read, of either family; a pin of another name is not read. */
 const digits = { IPv4: '4', IPv6: '6' } as const;
@@ -59,8 +47,8 @@ export function decodeCiliumMaps(
 ): { readonly maps: CiliumMaps; readonly unread: readonly string[] } | undefined {
   const names = [...dumps.keys()].filter(isCiliumMap);
   if (names.length === 0) return undefined;
-  const affinity = entriesOf(dumps, affinityMatchName, [{ key: 8, value: 1 }]);
-  const endpoints = entriesOf(dumps, endpointsName, [{ key: 20, value: 48 }]);
+  const affinity = entriesOf(dumps, affinityMatchName, { key: 8, value: 1 });
+  const endpoints = entriesOf(dumps, endpointsName, { key: 20, value: 48 });
   return {
     maps: {
       names: names.filter((name) => readNames.has(name)),
@@ -85,8 +73,8 @@ function mapName(family: Family, name: string): string {
 
 function decodeFamily(dumps: MapDumps, family: Family): CiliumFamilyMaps {
   const length = family === 'IPv4' ? 4 : 16;
-  const of = (name: string, layout: Layout): readonly Entry[] | undefined =>
-    entriesOf(dumps, mapName(family, name), [layout]);
+  const of = (name: string, layout: { key: number; value: number }): readonly BpfEntry[] | undefined =>
+    entriesOf(dumps, mapName(family, name), layout);
   const services = of('services_v2', { key: length + 8, value: 12 });
   // The agent leaves the map of an older version where it is until nothing uses it: the newer one is in use.
   const backends = of('backends_v3', { key: 4, value: length + 8 }) ?? of('backends_v2', { key: 4, value: length + 4 });
@@ -108,27 +96,12 @@ function decodeFamily(dumps: MapDumps, family: Family): CiliumFamilyMaps {
   };
 }
 
-/** @throws MapDumpError where an entry has none of the layouts */
-function entriesOf(dumps: MapDumps, name: string, layouts: readonly Layout[]): readonly Entry[] | undefined {
-  return dumps.get(name)?.map((entry, index): Entry => {
-    const refuse = (why: string): never => {
-      throw new MapDumpError(`map ${name}, entry ${String(index + 1)}: ${why}`);
-    };
-    const { key, value } = entry;
-    if (!layouts.some((layout) => layout.key === key.length && layout.value === value.length))
-      refuse(
-        `its key has ${String(key.length)} bytes and its value ${String(value.length)}, where Cilium's have ${layouts.map((layout) => `${String(layout.key)} and ${String(layout.value)}`).join(', or ')}; another version's layout is not guessed`,
-      );
-    return { ...entry, refuse };
-  });
-}
-
 function placeAt(bytes: Uint8Array, at: number, length: 4 | 16): AddressPort {
   return { address: addressAt(bytes, at, length), port: networkShort(bytes, at + length) };
 }
 
 /** @returns undefined for 0, which stands for any */
-function protocolAt({ refuse }: Entry, bytes: Uint8Array, at: number): Protocol | undefined {
+function protocolAt({ refuse }: BpfEntry, bytes: Uint8Array, at: number): Protocol | undefined {
   const number = byteAt(bytes, at);
   if (number === 0) return undefined;
   return serviceProtocol(number) ?? refuse(`its protocol is ${String(number)}, which no Service has`);
@@ -171,8 +144,8 @@ const algorithms: ReadonlyMap<number, CiliumFrontend['algorithm']> = new Map([
 ]);
 const customAlgorithm = 0x80;
 
-function decodeServices(entries: readonly Entry[], length: 4 | 16): CiliumFrontend[] {
-  const keyOf = ({ key }: Entry): string => [...key.subarray(0, length + 2), ...key.subarray(length + 4)].join(' ');
+function decodeServices(entries: readonly BpfEntry[], length: 4 | 16): CiliumFrontend[] {
+  const keyOf = ({ key }: BpfEntry): string => [...key.subarray(0, length + 2), ...key.subarray(length + 4)].join(' ');
   const bySlot = Map.groupBy(entries, (entry) => slotOf(entry, length));
   const masters = bySlot.get(0) ?? [];
   const slots = Map.groupBy(
@@ -206,14 +179,14 @@ function decodeServices(entries: readonly Entry[], length: 4 | 16): CiliumFronte
   });
 }
 
-function slotOf({ key }: Entry, length: 4 | 16): number {
+function slotOf({ key }: BpfEntry, length: 4 | 16): number {
   return hostShort(key, length + 2);
 }
 
 /** BE_STATE_* of bpf/lib/lb.h. */
 const states: readonly CiliumBackendState[] = ['active', 'terminating', 'quarantined', 'maintenance'];
 
-function decodeBackend(entry: Entry, length: 4 | 16): CiliumBackend {
+function decodeBackend(entry: BpfEntry, length: 4 | 16): CiliumBackend {
   const { value, refuse } = entry;
   const flags = byteAt(value, length + 3);
   const protocol = protocolAt(entry, value, length + 2);
@@ -228,7 +201,7 @@ function decodeBackend(entry: Entry, length: 4 | 16): CiliumBackend {
 /** The id and two bytes of padding are a part of the prefix. */
 const staticPrefix = 32;
 
-function decodeSourceRanges(entries: readonly Entry[], length: 4 | 16): Map<number, string[]> {
+function decodeSourceRanges(entries: readonly BpfEntry[], length: 4 | 16): Map<number, string[]> {
   const ranges = new Map<number, string[]>();
   for (const { key, refuse } of entries) {
     const prefixLength = hostInt(key, 0) - staticPrefix;
@@ -243,7 +216,7 @@ function decodeSourceRanges(entries: readonly Entry[], length: 4 | 16): Map<numb
 }
 
 /** Of clients from outside, whose affinity goes by their address; a socket's goes by a cookie of its network namespace. */
-function decodeClients(entries: readonly Entry[], length: 4 | 16): Map<string, number> {
+function decodeClients(entries: readonly BpfEntry[], length: 4 | 16): Map<string, number> {
   const idAt = length === 4 ? 8 : 16;
   return new Map(
     entries.flatMap(({ key, value }): [string, number][] =>
@@ -261,7 +234,7 @@ const keyFamilies: ReadonlyMap<number, 4 | 16> = new Map([
 ]);
 const endpointIsHost = 1;
 
-function decodeEndpoint({ key, value, refuse }: Entry): [address: string, endpoint: CiliumEndpoint] {
+function decodeEndpoint({ key, value, refuse }: BpfEntry): [address: string, endpoint: CiliumEndpoint] {
   const family = byteAt(key, 16);
   const length =
     keyFamilies.get(family) ?? refuse(`the family of its key is ${String(family)}, where Cilium has 1 and 2`);

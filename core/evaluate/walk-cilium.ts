@@ -14,69 +14,39 @@ import {
 } from '../cilium/maps.ts';
 import { comparableAddress, hostPort, isSameAddress, prefixContains } from '../net/address.ts';
 import { familyOf } from '../net/family.ts';
-import type { Action } from './action.ts';
-import { settle } from './settle.ts';
+import { MapWalk, type Origin } from './map-walk.ts';
 import type { Scheduled } from './share.ts';
-import type { Leaf, Packet, Step, WalkResult } from './walk.ts';
-
-/** Client: a pod of the node, or the node itself. Outside: a packet that comes to a device of the node. */
-type Origin = 'client' | 'outside';
+import type { Leaf, Packet, WalkResult } from './walk.ts';
 
 /** @returns undefined where no frontend takes the packet: it goes on to netfilter as if Cilium had not been there */
 export function walkCilium(maps: CiliumMaps, packet: Packet, nodeAddresses: readonly string[]): WalkResult | undefined {
-  const walk = new CiliumWalk(maps, packet, nodeAddresses);
-  const origin = walk.origin();
-  if (origin !== undefined) return walk.from(origin);
-  const asClient = walk.from('client');
-  const fromOutside = walk.from('outside');
-  if (asText(asClient) === asText(fromOutside)) return asClient;
-  return walk.unknown(
-    `whether ${packet.source} is a pod of this node, or sends from outside, which Cilium treats differently: give the map cilium_lxc too, or --in-interface (lxc… for a pod, else the node's device)`,
-  );
+  return new CiliumWalk(maps, packet, nodeAddresses).run();
 }
 
-/** What packets of both origins must have in common. */
-function asText(result: WalkResult | undefined): string {
-  const leaves = result === undefined ? [] : settle(result).leaves;
-  return JSON.stringify(
-    leaves.map(({ verdict, probability, dnat, masquerade, scheduled }) => [
-      verdict,
-      probability,
-      dnat?.address,
-      dnat?.port,
-      masquerade,
-      scheduled?.by,
-    ]),
-  );
-}
-
-/** Names of the interfaces that Cilium makes for pods. */
-const podInterface = /^lxc/;
-
-class CiliumWalk {
+class CiliumWalk extends MapWalk {
+  /** Interfaces that Cilium makes for pods are named lxc and a number. */
+  protected readonly originFrom = { map: 'cilium_lxc', podInterface: 'lxc' };
   readonly #maps: CiliumMaps;
   readonly #of: CiliumFamilyMaps;
-  readonly #packet: Packet;
   readonly #nodeAddresses: readonly string[];
   readonly #mapName: (name: string) => string;
-  #steps: Step[] = [];
-  readonly #unknown = new Set<string>();
 
   constructor(maps: CiliumMaps, packet: Packet, nodeAddresses: readonly string[]) {
     const family = familyOf(packet.destination);
+    const mapName = (name: string): string => `cilium_lb${family === 'IPv4' ? '4' : '6'}_${name}`;
+    super(packet, mapName('services_v2'));
     this.#maps = maps;
     this.#of = maps[family];
-    this.#packet = packet;
+    this.#mapName = mapName;
     const hosts = [...(maps.endpoints ?? [])].flatMap(([address, { isHost }]) => (isHost ? [address] : []));
     this.#nodeAddresses = [...nodeAddresses, ...hosts];
-    this.#mapName = (name) => `cilium_lb${family === 'IPv4' ? '4' : '6'}_${name}`;
   }
 
-  /** Undefined where it is not known, and a packet of either kind may come to the frontend. */
-  origin(): Origin | undefined {
-    const { source, entersAt, inInterface } = this.#packet;
+  protected origin(): Origin | undefined {
+    const { source, entersAt } = this.packet;
     if (entersAt === 'OUTPUT' || this.#isOfNode(source)) return 'client';
-    if (inInterface !== undefined) return podInterface.test(inInterface) ? 'client' : 'outside';
+    const byInterface = this.originByInterface();
+    if (byInterface !== undefined) return byInterface;
     if (this.#maps.endpoints !== undefined)
       return this.#maps.endpoints.has(comparableAddress(source)) ? 'client' : 'outside';
     const frontend = this.#find('External') ?? this.#wildcard();
@@ -84,24 +54,9 @@ class CiliumWalk {
     return frontend !== undefined && !isExternal(frontend) && !frontend.flags.has('routable') ? 'client' : undefined;
   }
 
-  from(origin: Origin): WalkResult | undefined {
-    this.#steps = [];
-    this.#unknown.clear();
+  protected walk(origin: Origin): WalkResult | undefined {
     if (this.#of.services === undefined) return this.unknown(this.#absent('services_v2'));
     return origin === 'client' ? this.#fromClient() : this.#fromOutside();
-  }
-
-  unknown(why: string): WalkResult {
-    const step: Step = {
-      table: this.#mapName('services_v2'),
-      chain: this.#place(),
-      rule: why,
-      actions: [{ kind: 'unknown', why: 'not in the maps' }],
-      isUnknown: true,
-    };
-    this.#unknown.add(why);
-    this.#steps.push(step);
-    return this.#result([this.#leaf('UNKNOWN', 1)]);
   }
 
   #fromClient(): WalkResult | undefined {
@@ -110,7 +65,7 @@ class CiliumWalk {
     if (direct !== undefined) return this.#clientOf(direct);
     const surrogate = this.#surrogate();
     if (surrogate === undefined) return undefined;
-    const { destination } = this.#packet;
+    const { destination } = this.packet;
     if (this.#isOfNode(destination)) return this.#clientOf(surrogate);
     // NodePorts of all nodes are taken on the client's own; a HostPort is of this node alone.
     return surrogate.flags.has('NodePort')
@@ -122,14 +77,17 @@ class CiliumWalk {
 
   #clientOf(frontend: CiliumFrontend): WalkResult {
     const { flags } = frontend;
-    const { destination } = this.#packet;
+    const { destination } = this.packet;
     if (flags.has('L7 delegate'))
-      return this.#unknownAt(frontend, 'the packet is left to a proxy of layer 7, which chooses the backend');
+      return this.unknownAt(
+        frontendText(frontend),
+        'the packet is left to a proxy of layer 7, which chooses the backend',
+      );
     // sock4_skip_xlate: a Service must not take a foreign address from clients of the node.
     const isSkipped = flags.has('ExternalIP') || (flags.has('HostPort') && !isLoopback(destination));
     if (isSkipped && !isUnspecified(frontend) && !this.#isOfNode(destination))
-      return this.#unknownAt(
-        frontend,
+      return this.unknownAt(
+        frontendText(frontend),
         `the socket of a client is sent there only where ${destination} is the node's own address (give --node-ip ${destination} where it is); what follows depends on the agent's configuration`,
       );
     return this.#choose(frontend, 'client');
@@ -141,23 +99,24 @@ class CiliumWalk {
       const wildcard = this.#wildcard();
       return wildcard === undefined
         ? undefined
-        : this.#drop(wildcard, "DROP: the address is a Service's, and it has no frontend of this port");
+        : this.drop(frontendText(wildcard), "DROP: the address is a Service's, and it has no frontend of this port");
     }
     const { flags, id } = frontend;
     if (flags.has('source ranges')) {
       const { sourceRanges } = this.#of;
-      if (sourceRanges === undefined) return this.#unknownAt(frontend, this.#absent('source_range'));
+      if (sourceRanges === undefined) return this.unknownAt(frontendText(frontend), this.#absent('source_range'));
       const ranges = sourceRanges.get(id) ?? [];
-      const isIn = ranges.some((range) => prefixContains(range, this.#packet.source) === true);
+      const isIn = ranges.some((range) => prefixContains(range, this.packet.source) === true);
       const isDenied = flags.has('source ranges denied');
       const list = ranges.length === 0 ? 'none' : ranges.join(', ');
       if (isIn === isDenied)
-        return this.#drop(
-          frontend,
-          `DROP: ${this.#packet.source} is ${isIn ? '' : 'not '}in the source ranges ${list}`,
+        return this.drop(
+          frontendText(frontend),
+          `DROP: ${this.packet.source} is ${isIn ? '' : 'not '}in the source ranges ${list}`,
         );
     }
-    if (!flags.has('routable')) return this.#drop(frontend, 'DROP: a ClusterIP is not for packets from outside');
+    if (!flags.has('routable'))
+      return this.drop(frontendText(frontend), 'DROP: a ClusterIP is not for packets from outside');
     return this.#choose(frontend, 'outside');
   }
 
@@ -165,30 +124,30 @@ class CiliumWalk {
   #choose(frontend: CiliumFrontend, origin: Origin): WalkResult {
     const { flags, count, slots, algorithm, id } = frontend;
     if (flags.has('L7 load balancer') && frontend.proxyPort !== 0)
-      return this.#unknownAt(
-        frontend,
+      return this.unknownAt(
+        frontendText(frontend),
         `the packet is sent to the proxy of layer 7 on port ${String(frontend.proxyPort)} of the node, which chooses the backend`,
       );
-    if (flags.has('NAT46x64')) return this.#unknownAt(frontend, 'the packet gets an address of the other IP family');
-    if (count === 0) {
-      this.#meet(frontend, [{ kind: 'refuse', reason: 'the frontend has no backend for new connections' }]);
-      return this.#result([this.#leaf('REJECT', 1)]);
-    }
+    if (flags.has('NAT46x64'))
+      return this.unknownAt(frontendText(frontend), 'the packet gets an address of the other IP family');
+    if (count === 0) return this.refuse(frontendText(frontend), 'the frontend has no backend for new connections');
     const { backends } = this.#of;
-    if (backends === undefined) return this.#unknownAt(frontend, this.#absent('backends_v3'));
+    if (backends === undefined) return this.unknownAt(frontendText(frontend), this.#absent('backends_v3'));
     if (origin === 'outside' && (algorithm === 'custom' || algorithm === 'first'))
-      return this.#unknownAt(frontend, `how the algorithm (${algorithm}) of a changed Cilium chooses`);
+      return this.unknownAt(frontendText(frontend), `how the algorithm (${algorithm}) of a changed Cilium chooses`);
     // Sockets of clients choose at random, whatever the algorithm.
     const isMaglev =
       origin === 'outside' &&
       (algorithm === 'Maglev' || (algorithm === 'default' && this.#of.maglev?.has(id) === true));
     const by = this.#byInPlaceOfShares(frontend, origin, isMaglev);
-    this.#meet(frontend, [isMaglev ? { kind: 'schedule', scheduler: 'Maglev' } : { kind: 'choice', inTurn: false }]);
+    this.meet(frontendText(frontend), [
+      isMaglev ? { kind: 'schedule', scheduler: 'Maglev' } : { kind: 'choice', inTurn: false },
+    ]);
     const leaves = Array.from({ length: count }, (_, index) =>
       this.#slot(frontend, origin, slots.get(index + 1), index + 1, by),
     );
     if (origin === 'outside') this.#checkReverseNat(frontend);
-    return this.#result(leaves);
+    return this.result(leaves);
   }
 
   /** What decides where the choice is not one of equal chances. */
@@ -198,13 +157,13 @@ class CiliumWalk {
     isMaglev: boolean,
   ): Scheduled['by'] | undefined {
     if (count === 1) return undefined;
-    const source = comparableAddress(this.#packet.source);
+    const source = comparableAddress(this.packet.source);
     const known =
       flags.has('session affinity') && origin === 'outside' ? this.#of.clients?.get(clientKey(id, source)) : undefined;
     if (known !== undefined && this.#maps.affinityMatches?.has(affinityMatchKey(id, known)) !== false) {
       const backend = this.#of.backends?.get(known);
       if (backend !== undefined) {
-        this.#unknown.add(
+        this.note(
           `whether ${source} still stays with ${hostPort(backend.address, backend.port)}, to which its affinity sent it before: when the affinity ends is not in the maps`,
         );
         return 'Unknown';
@@ -220,71 +179,39 @@ class CiliumWalk {
     slot: number,
     by: Scheduled['by'] | undefined,
   ): Leaf {
-    const { count } = frontend;
-    const backend = backendId === undefined ? undefined : this.#of.backends?.get(backendId);
-    const probability = 1 / count;
-    const chain = this.#place();
-    if (backendId === undefined || backend === undefined) {
-      const [table, rule] =
-        backendId === undefined
-          ? [this.#mapName('services_v2'), `slot ${String(slot)}: missing`]
-          : [this.#mapName('backends_v3'), `backend ${String(backendId)} of slot ${String(slot)}: missing`];
-      const refused: Step = {
-        table,
-        chain,
-        rule,
-        actions: [{ kind: 'refuse', reason: 'nothing is there to send it to' }],
-        chance: probability,
-      };
-      this.#steps.push(refused);
-      return this.#leaf('REJECT', probability, refused);
-    }
-    const { address } = backend;
-    const port = backend.port === 0 ? this.#packet.destinationPort : backend.port;
-    const step: Step = {
-      table: this.#mapName('backends_v3'),
-      chain,
-      rule: this.#backendText(frontend, backendId, backend),
-      actions: [
-        {
-          kind: 'dnat',
-          destinations: [{ address, port, share: probability, ...(by === undefined ? {} : { chosenBy: by }) }],
-        },
-      ],
-    };
-    this.#steps.push(step);
-    const isHairpin = origin === 'client' && isSameAddress(address, this.#packet.source);
-    if (isHairpin && !this.#isOfNode(address)) {
-      this.#unknown.add(
-        `whether ${address} reaches itself with its own address (its socket is sent there) or with another one (its packets are)`,
-      );
-      return this.#leaf('UNKNOWN', probability, step);
-    }
-    const masqueraded = origin === 'outside' ? this.#isMasqueraded(frontend, address) : false;
-    if (masqueraded === undefined) {
-      this.#unknown.add(
-        `whether ${address} is an endpoint of this node: the packet gets the node's address where it is not; give the map cilium_lxc too`,
-      );
-      return this.#leaf('UNKNOWN', probability, step);
-    }
-    const scheduled: Scheduled | undefined =
-      by === undefined ? undefined : { by, server: frontend, realServer: backend, choices: count };
-    return {
-      ...this.#leaf('DNAT', probability, step),
-      dnat: { address, port, by: step, ...(scheduled === undefined ? {} : { scheduled }) },
-      masquerade: masqueraded,
-      ...(masqueraded ? { masqueradedBy: step } : {}),
-      ...(scheduled === undefined ? {} : { scheduled }),
-    };
+    const probability = 1 / frontend.count;
+    if (backendId === undefined)
+      return this.missing(this.#mapName('services_v2'), `slot ${String(slot)}: missing`, probability);
+    const table = this.#mapName('backends_v3');
+    const backend = this.#of.backends?.get(backendId);
+    if (backend === undefined)
+      return this.missing(table, `backend ${String(backendId)} of slot ${String(slot)}: missing`, probability);
+    const rule = this.#backendText(frontend, backendId, backend);
+    const scheduled =
+      by === undefined ? undefined : { by, server: frontend, realServer: backend, choices: frontend.count };
+    const masquerade = origin === 'client' ? this.#asClient(backend) : this.#asOutside(frontend, backend);
+    return this.sent(backend, { table, rule, probability }, scheduled, masquerade);
   }
 
-  /** Of a packet from outside: nodeport_snat_fwd_ipv4 gives it the node's address, but not where the backend answers by itself. */
-  #isMasqueraded({ flags }: CiliumFrontend, address: string): boolean | undefined {
+  /** A client keeps its address; whether a pod that reaches itself does is not known. */
+  #asClient({ address }: CiliumBackend): false | undefined {
+    if (!isSameAddress(address, this.packet.source) || this.#isOfNode(address)) return false;
+    this.note(
+      `whether ${address} reaches itself with its own address (its socket is sent there) or with another one (its packets are)`,
+    );
+    return undefined;
+  }
+
+  /** nodeport_snat_fwd_ipv4 gives a packet from outside the node's address, but not where the backend answers by itself. */
+  #asOutside({ flags }: CiliumFrontend, { address }: CiliumBackend): boolean | undefined {
     if (flags.has('DSR')) return false;
     if (this.#maps.endpoints !== undefined) return !this.#maps.endpoints.has(comparableAddress(address));
-    if (this.#isOfNode(address)) return false;
-    // All backends of its external scope are of this node.
-    return flags.has('externalTrafficPolicy Local') ? false : undefined;
+    // All backends of the external scope of a Local policy are of this node.
+    if (this.#isOfNode(address) || flags.has('externalTrafficPolicy Local')) return false;
+    this.note(
+      `whether ${address} is an endpoint of this node: the packet gets the node's address where it is not; give the map cilium_lxc too`,
+    );
+    return undefined;
   }
 
   #checkReverseNat({ id, ...frontend }: CiliumFrontend): void {
@@ -293,13 +220,8 @@ class CiliumWalk {
     const row = reverseNat.get(id);
     if (row !== undefined && row.port === frontend.port && isSameAddress(row.address, frontend.address)) return;
     const why = `responses get the address ${row === undefined ? 'of the backend' : hostPort(row.address, row.port)}: the row ${String(id)} of ${this.#mapName('reverse_nat')} is ${row === undefined ? 'missing' : "another frontend's"}`;
-    this.#unknown.add(why);
-    this.#steps.push({
-      table: this.#mapName('reverse_nat'),
-      chain: this.#place(),
-      rule: why,
-      actions: [{ kind: 'unknown', why: 'the client does not get its response' }],
-    });
+    this.note(why);
+    this.meet(why, [{ kind: 'unknown', why: 'the client does not get its response' }], this.#mapName('reverse_nat'));
   }
 
   #backendText({ id, flags }: CiliumFrontend, backendId: number, backend: CiliumBackend): string {
@@ -314,46 +236,6 @@ class CiliumWalk {
     ].join(', ');
   }
 
-  #drop(frontend: CiliumFrontend, word: string): WalkResult {
-    this.#meet(frontend, [{ kind: 'drop', word }]);
-    return this.#result([this.#leaf('DROP', 1)]);
-  }
-
-  #unknownAt(frontend: CiliumFrontend, why: string): WalkResult {
-    this.#unknown.add(`${frontendText(frontend)}: ${why}`);
-    this.#meet(frontend, [{ kind: 'unknown', why }]);
-    return this.#result([this.#leaf('UNKNOWN', 1)]);
-  }
-
-  #meet(frontend: CiliumFrontend, actions: readonly Action[]): void {
-    this.#steps.push({
-      table: this.#mapName('services_v2'),
-      chain: this.#place(),
-      rule: frontendText(frontend),
-      actions,
-      ...(actions.some(({ kind }) => kind === 'unknown') ? { isUnknown: true } : {}),
-    });
-  }
-
-  #leaf(verdict: Leaf['verdict'], probability: number, step?: Step): Leaf {
-    const [first] = this.#steps;
-    const path = [...(first === undefined ? [] : [first]), ...(step === undefined || step === first ? [] : [step])];
-    return { probability, verdict, masquerade: false, decidedBy: this.#place(), path };
-  }
-
-  #result(leaves: readonly Leaf[]): WalkResult {
-    // Each step is kept, those of a leaf that is not known among them: they are what is known of it.
-    const last = leaves.at(-1);
-    const kept = last === undefined ? leaves : [...leaves.slice(0, -1), { ...last, path: [...this.#steps] }];
-    const steps = [...this.#steps];
-    return { leaves: kept, steps, outline: steps, unknown: [...this.#unknown], assumed: [] };
-  }
-
-  #place(): string {
-    const { destination, destinationPort, protocol } = this.#packet;
-    return `${protocol} ${hostPort(destination, destinationPort)}`;
-  }
-
   #absent(name: string): string {
     return `the map ${this.#mapName(name)} was not dumped`;
   }
@@ -363,8 +245,8 @@ class CiliumWalk {
   }
 
   /** The exact entry of the packet's protocol; else the one for any, as Cilium wrote all before protocols were distinguished. */
-  #find(scope: CiliumFrontend['scope'], address = this.#packet.destination): CiliumFrontend | undefined {
-    const { destinationPort, protocol } = this.#packet;
+  #find(scope: CiliumFrontend['scope'], address = this.packet.destination): CiliumFrontend | undefined {
+    const { destinationPort, protocol } = this.packet;
     const same = (this.#of.services ?? []).filter(
       (each) => each.scope === scope && each.port === destinationPort && isSameAddress(each.address, address),
     );
@@ -376,20 +258,20 @@ class CiliumWalk {
   #wildcard(): CiliumFrontend | undefined {
     return this.#of.services?.find(
       ({ address, port, protocol }) =>
-        port === 0 && protocol === undefined && isSameAddress(address, this.#packet.destination),
+        port === 0 && protocol === undefined && isSameAddress(address, this.packet.destination),
     );
   }
 
   /** The entry of a NodePort or HostPort that stands for all addresses of the node. */
   #surrogate(): CiliumFrontend | undefined {
-    const any = this.#packet.destination.includes(':') ? '::' : '0.0.0.0';
+    const any = this.packet.destination.includes(':') ? '::' : '0.0.0.0';
     const external = this.#find('External', any);
     const found = external?.flags.has('two scopes') === true ? this.#find('Internal', any) : external;
     if (found === undefined) return undefined;
     const { flags } = found;
     if (flags.has('NodePort')) return found;
     const isForLoopback = flags.has('loopback');
-    return flags.has('HostPort') && (!isForLoopback || isLoopback(this.#packet.destination)) ? found : undefined;
+    return flags.has('HostPort') && (!isForLoopback || isLoopback(this.packet.destination)) ? found : undefined;
   }
 }
 

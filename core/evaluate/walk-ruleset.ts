@@ -11,6 +11,7 @@ import { endUnknown } from './assume.ts';
 import { partOfDump } from './part-of-dump.ts';
 import { walkHooks, type HookedChain } from './walk-hooks.ts';
 import { IptablesWalk } from './walk-iptables.ts';
+import { walkCalico } from './walk-calico.ts';
 import { walkCilium } from './walk-cilium.ts';
 import { walkIpvs } from './walk-ipvs.ts';
 import { NftWalk } from './walk-nftables.ts';
@@ -24,8 +25,8 @@ import { oncePer } from '../lib/once-per.ts';
  * @param nodeAddresses the machine's own addresses, loopback's left out
  */
 export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
-  const taken = ruleset.cilium === undefined ? undefined : walkCilium(ruleset.cilium, packet, nodeAddresses);
-  if (taken !== undefined) return hasHooks(ruleset) ? { ...taken, unknown: [...taken.unknown, behindCilium] } : taken;
+  const taken = walkMaps(ruleset, packet, nodeAddresses);
+  if (taken !== undefined) return hasHooks(ruleset) ? { ...taken, unknown: [...taken.unknown, behindMaps] } : taken;
   const trail = new Trail(true);
   const problems = ruleset.problems.filter(({ isNote }) => isNote !== true);
   for (const { line, table, message } of problems)
@@ -60,8 +61,20 @@ export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: rea
   return settle(walkHooks(chains, packet, machine, trail));
 }
 
-const behindCilium =
-  'whether a packet that Cilium takes traverses netfilter behind it: that depends on how the agent routes; the rules are left out';
+/** What programs of eBPF do, which stand before netfilter. */
+function walkMaps(
+  { cilium, calico }: Ruleset,
+  packet: Packet,
+  nodeAddresses: readonly string[],
+): WalkResult | undefined {
+  return (
+    (cilium === undefined ? undefined : walkCilium(cilium, packet, nodeAddresses)) ??
+    (calico === undefined ? undefined : walkCalico(calico, packet, nodeAddresses))
+  );
+}
+
+const behindMaps =
+  'whether a packet that eBPF takes traverses netfilter behind it: that depends on how its agent routes; the rules are left out';
 
 function hasHooks({ iptables, nftables, virtualServers }: Ruleset): boolean {
   return iptables.length > 0 || nftables.length > 0 || virtualServers.length > 0;

@@ -2,6 +2,8 @@
 import type { IpSet } from '../ipset/set.ts';
 import { RulesetError, type NftRulesetTable, type Ruleset } from './ruleset.ts';
 import { MapDumpError, parseMapDumps } from '../bpf/map-dump.ts';
+import { decodeCalicoMaps } from '../calico/decode.ts';
+import { mergeCalicoMaps } from '../calico/maps.ts';
 import { decodeCiliumMaps } from '../cilium/decode.ts';
 import { mergeCiliumMaps } from '../cilium/maps.ts';
 import type { IptablesRuleset } from '../iptables/ruleset.ts';
@@ -53,13 +55,16 @@ class MapDumpsReader implements Reader {
   end(): Ruleset {
     const text = this.#text.replace(/^\uFEFF/, '');
     try {
-      const decoded = decodeCiliumMaps(parseMapDumps(text));
-      if (decoded === undefined || decoded.maps.names.length === 0)
-        throw new RulesetError('it has no map of Services, such as cilium_lb4_services_v2');
+      const dumps = parseMapDumps(text);
+      const cilium = decodeCiliumMaps(dumps);
+      const calico = decodeCalicoMaps(dumps);
+      if ((cilium?.maps.names ?? []).length + (calico?.maps.names ?? []).length === 0)
+        throw new RulesetError('it has no map of Services, such as cilium_lb4_services_v2 or cali_v4_nat_fe3');
       return {
         ...nothing,
-        cilium: decoded.maps,
-        problems: decoded.unread.map((name) => ({
+        ...(cilium === undefined ? {} : { cilium: cilium.maps }),
+        ...(calico === undefined ? {} : { calico: calico.maps }),
+        problems: [...(cilium?.unread ?? []), ...(calico?.unread ?? [])].map((name) => ({
           line: text.slice(0, text.indexOf(JSON.stringify(name))).split('\n').length,
           isNote: true,
           message: `the map ${name} says nothing of Services; it is left out`,
@@ -75,7 +80,7 @@ class MapDumpsReader implements Reader {
 /** Of hundreds of thousands of entries. */
 const maxMapsLength = 256 * 1024 * 1024;
 /** The name of the first map, where an object begins with one. */
-const mapsStart = /^\{\s*"cilium_/;
+const mapsStart = /^\{\s*"(?:cilium|cali)_/;
 /** Whether the first name of an object is yet to come. */
 const nameToCome = /^\s*\{\s*(?:"[^"]*)?$/;
 
@@ -230,11 +235,13 @@ export function parseRulesetFile(text: string): Ruleset {
 export function mergeRulesets(rulesets: readonly Ruleset[]): Ruleset {
   const iptables = rulesets.flatMap((ruleset) => ruleset.iptables);
   const ofCilium = rulesets.flatMap(({ cilium }) => cilium ?? []);
-  const mapNames = ofCilium.flatMap(({ names }) => names);
+  const ofCalico = rulesets.flatMap(({ calico }) => calico ?? []);
+  const mapNames = [...ofCilium, ...ofCalico].flatMap(({ names }) => names);
   const twice = mapNames.find((name, index) => mapNames.indexOf(name) < index);
   if (twice !== undefined)
     throw new RulesetError(`two of the files have the map ${twice}; give one dump of each map of the machine`);
   const cilium = mergeCiliumMaps(ofCilium);
+  const calico = mergeCalicoMaps(ofCalico);
   const problems = rulesets.flatMap((ruleset) => ruleset.problems);
   // Each dump of iptables-nft-save has the warning, and that of the legacy tables has none.
   const hasLegacy = (family: Family): boolean =>
@@ -246,6 +253,7 @@ export function mergeRulesets(rulesets: readonly Ruleset[]): Ruleset {
     ipSets: rulesets.flatMap(({ ipSets }) => ipSets),
     virtualServers: rulesets.flatMap(({ virtualServers }) => virtualServers),
     ...(cilium === undefined ? {} : { cilium }),
+    ...(calico === undefined ? {} : { calico }),
     problems: problems.filter(
       ({ legacyTables, lacksTargets }) =>
         (legacyTables === undefined || !hasLegacy(legacyTables)) &&

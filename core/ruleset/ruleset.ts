@@ -3,6 +3,7 @@ import type { IpSet } from '../ipset/set.ts';
 import type { NftRulesetTable } from '../nftables/table.ts';
 import type { DumpProblem } from '../dump/lines.ts';
 import type { VirtualServer } from '../ipvs/virtual-server.ts';
+import type { CalicoMaps } from '../calico/maps.ts';
 import type { CiliumMaps } from '../cilium/maps.ts';
 import type { IptablesRuleset } from '../iptables/ruleset.ts';
 
@@ -15,6 +16,8 @@ export interface Ruleset {
   readonly virtualServers: readonly VirtualServer[];
   /** Absent where no map of Cilium was dumped. */
   readonly cilium?: CiliumMaps;
+  /** Absent where no map of Calico was dumped. */
+  readonly calico?: CalicoMaps;
   /** What could not be read of the dumps, and is not in the rest. */
   readonly problems: readonly DumpProblem[];
 }

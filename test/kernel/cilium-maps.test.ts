@@ -15,48 +15,11 @@ import {
   reverseNatEntry,
   serviceFlag,
   sourceRangeEntry,
-  type DumpedEntry,
 } from '../support/cilium-bytes.ts';
-import { inNamespace, kernelUnavailable } from './namespace.ts';
+import { dumpMaps, mapTools } from './dump-maps.ts';
+import { kernelUnavailable } from './namespace.ts';
 
-const unavailable = kernelUnavailable(['bpftool', 'mount']);
-const pins = '/sys/fs/bpf';
-
-/** As Cilium declares them in bpf/lib/lb.h and eps.h; an LPM trie must have flag 1 (BPF_F_NO_PREALLOC). */
-const types: Readonly<Record<string, string>> = {
-  cilium_lb4_source_range: 'lpm_trie',
-  cilium_lb4_affinity: 'lru_hash',
-};
-const flags: Readonly<Record<string, number>> = { cilium_lb4_source_range: 1 };
-
-/** Commands of `bpftool batch` that make the map and fill it. */
-function commandsOf(name: string, entries: readonly DumpedEntry[]): string[] {
-  const [first] = entries;
-  const hex = (bytes: readonly string[]): string => bytes.map((byte) => byte.slice(2)).join(' ');
-  return [
-    // The kernel keeps 15 characters of a name; the pin has all of it.
-    `map create ${pins}/${name} type ${types[name] ?? 'hash'} key ${String(first?.key.length)} value ${String(first?.value.length)} entries 64 name ${name.slice(0, 15)} flags ${String(flags[name] ?? 0)}`,
-    ...entries.map(({ key, value }) => `map update pinned ${pins}/${name} key hex ${hex(key)} value hex ${hex(value)}`),
-  ];
-}
-
-/** One object of dumps by name, as docs/ebpf.md says to make it. */
-async function dumpOf(maps: Readonly<Record<string, readonly DumpedEntry[]>>): Promise<string> {
-  const commands = Object.entries(maps).flatMap(([name, entries]) => commandsOf(name, entries));
-  return inNamespace(
-    `mount -t bpf bpf ${pins}
-     bpftool batch file - >/dev/null
-     separator='{'
-     for pin in ${pins}/cilium_*; do
-       printf '%s"%s":' "$separator" "\${pin##*/}"
-       bpftool -j map dump pinned "$pin"
-       separator=','
-     done
-     printf '}'`,
-    `${commands.join('\n')}\n`,
-  );
-}
-
+const unavailable = kernelUnavailable(mapTools);
 describe.skipIf(unavailable !== undefined)(
   `maps of Cilium${unavailable === undefined ? '' : ` (${unavailable})`}`,
   () => {
@@ -97,7 +60,7 @@ describe.skipIf(unavailable !== undefined)(
     };
 
     it('are read as they were written', async () => {
-      const { cilium, problems } = parseRulesetFile(await dumpOf(maps));
+      const { cilium, problems } = parseRulesetFile(await dumpMaps(maps));
       expect(problems).toEqual([]);
       expect([...(cilium?.names ?? [])].sort()).toEqual(Object.keys(maps).sort());
       expect(
@@ -115,7 +78,7 @@ describe.skipIf(unavailable !== undefined)(
     });
 
     it('decide for packets', async () => {
-      const ruleset = parseRulesetFile(await dumpOf(maps));
+      const ruleset = parseRulesetFile(await dumpMaps(maps));
       const answer = (
         source: string,
         destination: string,

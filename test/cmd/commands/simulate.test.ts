@@ -305,7 +305,7 @@ describe('kubectl svctrace simulate --ruleset with maps of Cilium', () => {
   it('refuses maps and lists that are not what they must be, with their file', async () => {
     const { ruleset, services: list } = await files({ cilium_lb4_services_v2: [{ key: ['0x01'], value: ['0x02'] }] });
     await expect(simulate(...fromPod, ...ruleset)).rejects.toThrow(
-      `--ruleset ${ruleset[1] ?? ''}: map cilium_lb4_services_v2, entry 1: its key has 1 bytes and its value 1, where Cilium's have 12 and 12; another version's layout is not guessed.`,
+      `--ruleset ${ruleset[1] ?? ''}: map cilium_lb4_services_v2, entry 1: its key has 1 bytes and its value 1, where 12 and 12 are known; another version's layout is not guessed.`,
     );
     const right = await files(maps);
     await expect(simulate(...fromPod, ...right.ruleset, ...right.ruleset)).rejects.toThrow(

@@ -15,8 +15,8 @@ import {
   serviceFlag,
   serviceFlag2,
   sourceRangeEntry,
-  type DumpedEntry,
 } from '../../support/cilium-bytes.ts';
+import type { DumpedEntry } from '../../support/map-bytes.ts';
 
 function decode(dumps: Readonly<Record<string, readonly DumpedEntry[]>>): CiliumMaps {
   const decoded = decodeCiliumMaps(parseMapDumps(JSON.stringify(dumps)));
@@ -210,7 +210,7 @@ describe('decodeCiliumMaps', () => {
     [
       'a key of another size',
       { cilium_lb4_services_v2: [{ ...service, key: service.key.slice(1) }] },
-      "its key has 11 bytes and its value 12, where Cilium's have 12 and 12",
+      'its key has 11 bytes and its value 12, where 12 and 12 are known',
     ],
     [
       'IPv6 in the map of IPv4',

@@ -16,8 +16,8 @@ import {
   serviceFlag as flag,
   serviceFlag2 as flag2,
   sourceRangeEntry,
-  type DumpedEntry,
 } from '../../support/cilium-bytes.ts';
+import type { DumpedEntry } from '../../support/map-bytes.ts';
 
 type Dumps = Readonly<Record<string, readonly DumpedEntry[]>>;
 
