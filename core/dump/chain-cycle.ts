@@ -37,8 +37,10 @@ function cycleFrom(
   done: Set<string>,
   jumpsOf: (chain: string) => readonly Jump[],
 ): ChainCycle | undefined {
+  // Nearly every chain is that of an endpoint, and jumps to one that is done.
+  const isDone = ({ to }: Jump): boolean => done.has(to);
   const first = jumpsOf(start);
-  if (first.length === 0) {
+  if (first.every(isDone)) {
     done.add(start);
     return undefined;
   }
@@ -62,7 +64,7 @@ function cycleFrom(
     }
     if (done.has(jump.to)) continue;
     const jumps = jumpsOf(jump.to);
-    if (jumps.length === 0) {
+    if (jumps.every(isDone)) {
       done.add(jump.to);
       continue;
     }

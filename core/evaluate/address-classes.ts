@@ -10,6 +10,7 @@ import type { NftElement, NftExpression, NftStatement } from '../nftables/rule.t
 import type { NftSet } from '../nftables/table.ts';
 import { nftTypesOf } from '../nftables/types.ts';
 import { byKind, type ByKind } from '../lib/by-kind.ts';
+import { oncePer } from '../lib/once-per.ts';
 import { addressTypesOf, typesOf4 } from './address-type.ts';
 import { addressAtom } from './nft-reading.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';
@@ -58,7 +59,12 @@ export class AddressClasses {
     this.#machine = machine;
   }
 
-  addIptables(rule: IptablesRule): void {
+  /** The rules of a chain, which is never changed: several nodes may have the same. */
+  addIptables(rules: readonly IptablesRule[]): void {
+    for (const rule of rulesAsking[this.#end](rules)) this.#iptables(rule);
+  }
+
+  #iptables(rule: IptablesRule): void {
     const own = this.#end === 'destination' ? rule.destination : rule.source;
     if (own !== undefined) this.#network(own.prefix);
     for (const { options } of rule.matches) for (const option of options) this.#option(option);
@@ -369,6 +375,24 @@ export class AddressClasses {
     ].join(' ');
   }
 }
+
+/** Of a chain, the rules that may ask for this end of a packet: none of those of thousands of endpoints asks for the destination. */
+const rulesAsking: Readonly<Record<End, (rules: readonly IptablesRule[]) => readonly IptablesRule[]>> = {
+  source: oncePer((rules) => mayAsk(rules, ({ source }) => source !== undefined)),
+  destination: oncePer((rules) => mayAsk(rules, ({ destination }) => destination !== undefined)),
+};
+
+function mayAsk(rules: readonly IptablesRule[], hasNetwork: (rule: IptablesRule) => boolean): readonly IptablesRule[] {
+  const asking = rules.filter(
+    (rule) => hasNetwork(rule) || rule.matches.some(({ options }) => options.some(({ kind }) => !silent.has(kind))),
+  );
+  return asking.length === 0 ? none : asking;
+}
+
+const none: readonly never[] = [];
+
+/** Of what stands in nearly every rule of a Service, what asks for no end of a packet. */
+const silent: ReadonlySet<IptablesOption['kind']> = new Set(['comment', 'statisticMode', 'probability']);
 
 type Read = 'address' | 'port' | 'type';
 

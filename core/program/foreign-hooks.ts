@@ -72,7 +72,7 @@ export function readAllHooks(
   const ofBackends = (['nf_tables', 'legacy'] as const).map((backend) => {
     const records = hooked.filter((record) => record.backend === backend);
     const parsed = new Map(records.map((record) => [`${record.table} ${record.chain}`, rulesOfRecord(record)]));
-    for (const rules of parsed.values()) for (const rule of rules) classes.addIptables(rule);
+    for (const rules of parsed.values()) classes.addIptables(rules);
     const kube =
       backend === kubeBackend && own.kind === 'iptables'
         ? own.lookup
@@ -157,7 +157,7 @@ export function readAllHooks(
 
 /** Rules of Services that kube-proxy left there in another mode, or with another backend. */
 function leftoverLookup(chains: ReadonlyMap<string, readonly IptablesRule[]>, classes: AddressClasses): ChainLookup {
-  for (const rules of chains.values()) for (const rule of rules) classes.addIptables(rule);
+  for (const rules of chains.values()) classes.addIptables(rules);
   return lookupOf(chains);
 }
 

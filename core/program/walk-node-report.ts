@@ -56,7 +56,7 @@ export function addRulesOf(classes: AddressClasses, rules: NodeReportRules): voi
       for (const { statements } of own) classes.addNft(statements, (name) => table.set(name) ?? table.map(name));
     return;
   }
-  for (const own of rules.chains) for (const rule of own) classes.addIptables(rule);
+  for (const own of rules.chains) classes.addIptables(own);
   for (const { address, port } of rules.servers)
     if (address !== undefined && port !== undefined) classes.addPlace(address, port);
 }

@@ -223,6 +223,8 @@ function withoutEntries(node: NodeStatus): NodeStatus {
 function isSameJson(one: unknown, other: unknown): boolean {
   if (one === other) return true;
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  if (Array.isArray(one) && Array.isArray(other))
+    return one.length === other.length && one.every((each, index) => isSameJson(each, other[index]));
   const [own, others] = [writtenParts(one), new Map(writtenParts(other))];
   return (
     own.length === others.size && own.every(([key, value]) => others.has(key) && isSameJson(value, others.get(key)))

@@ -221,6 +221,7 @@ function readPort(
     ).values(),
   ];
   const differences = differencesOf(sides);
+  const holding = sides.filter((side) => !side.isSyncing && [...side.flows.values()].some((own) => own.some(isDead)));
   const endpointOf = (target: Target): Endpoint | undefined => {
     const same = endpoints.get(targetKey(target));
     return same?.find(({ endpoint }) => endpoint.ready) ?? same?.[0];
@@ -231,7 +232,7 @@ function readPort(
     disagreements: (target) => [
       ...ofPods(target, endpointOf(target), pods),
       ...ofRules(differences.get(targetKey(target)) ?? []),
-      ...ofConntrack(targetKey(target), sides),
+      ...ofConntrack(targetKey(target), holding),
     ],
     row: (target, disagreements) => rowOf(target, endpointOf(target), cluster, sides, disagreements),
   };
@@ -336,9 +337,10 @@ function ofRules(differences: readonly Difference[]): string[] {
   });
 }
 
-function ofConntrack(key: string, sides: readonly NodeSide[]): string[] {
-  const sentences = sides
-    .filter((side) => !side.isSyncing && side.flows.has(key))
+/** @param holding those nodes that have such entries, and whose entries may not rightly be older */
+function ofConntrack(key: string, holding: readonly NodeSide[]): string[] {
+  const sentences = holding
+    .filter((side) => side.flows.has(key))
     .flatMap(({ facts: { node }, flows }) => {
       const dead = (flows.get(key) ?? []).filter(isDead);
       const count = dead.reduce((sum, { group }) => sum + group.entries, 0);

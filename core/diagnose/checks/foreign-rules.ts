@@ -229,15 +229,23 @@ export class ForeignJudge {
     // Leaves of endpoints that were walked together follow each other, and share what decides their kind.
     let last: Leaf | undefined;
     let places = new Set<string>();
+    // Nearly all of them stand in the same segment as the one before, too.
+    let segment: string | undefined;
+    let port: number | undefined;
     for (const leaf of sent) {
       if (last === undefined || !isSameKind(leaf, last)) {
         const kind = kindOf(leaf);
         places = kinds.get(kind) ?? new Set();
         kinds.set(kind, places);
+        segment = undefined;
         last = leaf;
       }
       const { dnat } = leaf;
-      const place = `${this.#hooks.segments.keyOf(dnat?.address ?? packet.destination)} ${String(dnat?.port)}`;
+      const own = this.#hooks.segments.keyOf(dnat?.address ?? packet.destination);
+      if (own === segment && dnat?.port === port) continue;
+      segment = own;
+      port = dnat?.port;
+      const place = `${segment} ${String(port)}`;
       if (places.has(place)) continue;
       places.add(place);
       one.push(leaf);
@@ -300,6 +308,7 @@ function oneOfEach(found: readonly Found[]): readonly Found[] {
 }
 
 function withoutFound(leaves: readonly Leaf[], found: readonly Found[]): readonly Leaf[] {
+  if (found.length === 0) return leaves;
   const known = new Set(found.map(({ leaf }) => leaf));
   return leaves.filter((leaf) => !known.has(leaf));
 }

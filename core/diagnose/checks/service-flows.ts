@@ -5,7 +5,7 @@ import type { RecordOf } from '../../wire/node-report.ts';
 import type { FrontendProgram } from '../../program/program.ts';
 import type { DesiredService } from '../../api/service.ts';
 import { shellOn, type Action, type Command } from '../../api/command.ts';
-import { oncePerAll } from '../../lib/once-per.ts';
+import { oncePer, oncePerAll } from '../../lib/once-per.ts';
 
 export interface ServiceFlow {
   readonly group: RecordOf<'conntrack'>['groups'][number];
@@ -45,8 +45,8 @@ export const serviceFlows = oncePerAll(({ read }: NodeFacts, desired: DesiredSer
       const serving = servingTargets(desired, frontend);
       own = {
         serving,
-        isServing: new Set(serving.map(placeOf)),
-        isKnown: new Set(knownTargets(desired, frontend).map(placeOf)),
+        isServing: placesOf(serving),
+        isKnown: placesOf(knownTargets(desired, frontend)),
       };
       targets.set(frontend, own);
     }
@@ -63,6 +63,9 @@ export const serviceFlows = oncePerAll(({ read }: NodeFacts, desired: DesiredSer
     ];
   });
 });
+
+/** All nodes and frontends of a port have the same targets. */
+const placesOf = oncePer((targets: readonly DesiredTarget[]): ReadonlySet<string> => new Set(targets.map(placeOf)));
 
 function placeOf({ address, port }: { readonly address: string; readonly port: number }): string {
   return `${address} ${String(port)}`;

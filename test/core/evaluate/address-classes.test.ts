@@ -91,8 +91,7 @@ function walk(text: string, packet: Packet, isTogether: boolean): WalkResult & {
     },
   });
   const apart = new AddressClasses('destination', machine);
-  for (const chains of tables?.values() ?? [])
-    for (const { rules } of chains.values()) for (const rule of rules) apart.addIptables(rule);
+  for (const chains of tables?.values() ?? []) for (const { rules } of chains.values()) apart.addIptables(rules);
   const chains = [
     registered('prerouting', priorities.destinationNat, 'nat', 'PREROUTING'),
     registered('forward', priorities.filter, 'filter', 'FORWARD'),

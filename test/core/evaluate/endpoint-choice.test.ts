@@ -132,8 +132,7 @@ function iptablesAnswers(text: string, asked: readonly Packet[], shares: boolean
   const tables = result[0]?.tables;
   const lookup: ChainLookup = (table, chain) => tables?.get(table)?.get(chain)?.rules;
   const classes = apart();
-  for (const chains of tables?.values() ?? [])
-    for (const { rules } of chains.values()) for (const rule of rules) classes.addIptables(rule);
+  for (const chains of tables?.values() ?? []) for (const { rules } of chains.values()) classes.addIptables(rules);
   return asked.map((packet) => {
     const trail = new Trail(followsUnknown);
     const walk = new IptablesWalk(lookup, packet, machine, trail);
