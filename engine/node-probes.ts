@@ -25,6 +25,7 @@ import { version } from '../core/lib/version.ts';
 import { describeRefusal } from '../core/api/refusal.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { pauseAfter } from './back-off.ts';
+import { cachedByKey } from './cached.ts';
 import { noEngineObserver, type EngineObserver, type ProbeCounts } from './engine-observer.ts';
 import type { Log } from './log.ts';
 import { NodePlaces, NodeSlowError } from './node-places.ts';
@@ -84,6 +85,11 @@ class NoAnswerError extends Error {
 const startTimeoutMilliseconds = 60_000;
 /** A probe that does not run after this time is looked into more closely, and again each time. */
 const eventsAfterMilliseconds = 3000;
+/** Of pods, without those that every pod has that starts and ends as it should: of thousands of probes these are a long list. */
+const tellingEvents = [
+  'involvedObject.kind=Pod',
+  ...['Scheduled', 'Pulled', 'Created', 'Started', 'Killing'].map((reason) => `reason!=${reason}`),
+].join(',');
 /** A probe reads one Service's rules in well under a second; a node under heavy load takes longer. */
 const askTimeoutMilliseconds = 20_000;
 /** More for each further Service of the same reading. */
@@ -156,6 +162,8 @@ export class NodeProbes {
   /** Nodes whose rules are watched: their probes do not end for being idle, but for another node's where there are too many. */
   readonly #watched = new Set<string>();
   readonly #listeners = new Set<() => void>();
+  /** Of all that do not run yet: each change of any pod lets them all look again. */
+  readonly #events: (key: '') => Promise<readonly CoreV1Event[]>;
   #informer: (Informer<V1Pod> & ObjectCache<V1Pod>) | undefined;
   #informerReady: Promise<void> | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -173,6 +181,10 @@ export class NodeProbes {
     this.#observer = options.observer ?? noEngineObserver;
     this.#limit = pLimit(options.maxConcurrent);
     this.#pods = kubeConfig.makeApiClient(CoreV1Api);
+    this.#events = cachedByKey(eventsAfterMilliseconds, async () => {
+      const { namespace } = options;
+      return (await this.#pods.listNamespacedEvent({ namespace, fieldSelector: tellingEvents })).items;
+    });
     this.#starts = new ProbeStarts({ most: options.maxStarting ?? (() => Infinity) });
     this.#places = new NodePlaces({
       places: options.maxConcurrent,
@@ -690,11 +702,7 @@ export class NodeProbes {
   /** None where they may not be read. */
   async #eventsOf({ metadata }: V1Pod): Promise<readonly CoreV1Event[]> {
     try {
-      const { items } = await this.#pods.listNamespacedEvent({
-        namespace: this.#options.namespace,
-        fieldSelector: `involvedObject.uid=${metadata?.uid ?? ''}`,
-      });
-      return items;
+      return (await this.#events('')).filter(({ involvedObject }) => involvedObject.uid === metadata?.uid);
     } catch {
       return [];
     }

@@ -1,4 +1,4 @@
-import type { V1ContainerState, V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
+import type { CoreV1Event, V1ContainerState, V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
@@ -211,6 +211,46 @@ it('reports why a probe does not run yet, to everybody who waits for it, and mak
   expect((await Promise.all(asks)).map(failed)).toEqual(Array(2).fill('Failed Aborted: the collection was ended'));
   expect(reported).toEqual(Array(2).fill(['ProbeStarting', 'ImagePullBackOff']));
   expect(api.requests).toEqual(['POST pod']);
+});
+
+it('reads the events of all probes that take long in one list, however many of their pods change, and tells each its own', async () => {
+  const nodes = ['node-a', 'node-b', 'node-c'];
+  const heard = new Map<string, string[]>();
+  const asked = new AbortController();
+  const eventOf = (uid: string, name: string): CoreV1Event => ({
+    metadata: { name, creationTimestamp: new Date() },
+    involvedObject: { kind: 'Pod', uid },
+    type: 'Warning',
+    reason: 'FailedMount',
+    message: `of ${name}`,
+  });
+  const all = nodes.map((name) =>
+    probes.ask(
+      { ...node, name },
+      { ...request, node: name },
+      (reason, message) => heard.set(name, [...(heard.get(name) ?? []), `${reason}: ${message}`]),
+      asked.signal,
+    ),
+  );
+  await vi.waitFor(() => {
+    expect(api.pods.size).toBe(3);
+  });
+  const stuck = [...api.pods.values()].find(({ spec }) => spec?.nodeName === 'node-b');
+  api.events = [eventOf(stuck?.metadata?.uid ?? '', 'node-b')];
+  await sleep(3100);
+  for (let change = 0; change < 20; change += 1) {
+    for (const name of api.pods.keys()) api.update(name, () => undefined);
+    await sleep(20);
+  }
+  expect(heard.get('node-b')).toContain('FailedMount: its probe does not start: of node-b');
+  expect(JSON.stringify([heard.get('node-a'), heard.get('node-c')])).not.toContain('FailedMount');
+  expect(api.eventLists.length).toBeGreaterThan(0);
+  expect(api.eventLists.length).toBeLessThanOrEqual(2);
+  expect(api.eventLists[0]).toBe(
+    'involvedObject.kind=Pod,reason!=Scheduled,reason!=Pulled,reason!=Created,reason!=Started,reason!=Killing',
+  );
+  asked.abort();
+  await Promise.all(all);
 });
 
 it('one who goes does not end the start for the others', async () => {

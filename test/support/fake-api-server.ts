@@ -1,7 +1,7 @@
 /** An API server of a few lines, for what the operator does to pods and watches: real HTTP, no cluster. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { KubeConfig, type V1Pod } from '@kubernetes/client-node';
+import { KubeConfig, type CoreV1Event, type V1Pod } from '@kubernetes/client-node';
 import * as z from 'zod';
 
 const podSchema = z.custom<V1Pod>((value) => typeof value === 'object' && value !== null);
@@ -12,6 +12,9 @@ export interface FakeApiServer {
   readonly pods: Map<string, V1Pod>;
   /** Method and path of each request, watches and lists left out. */
   readonly requests: string[];
+  /** Of pods; the field selector of each list of them is not applied, and in `eventLists`. */
+  events: CoreV1Event[];
+  readonly eventLists: string[];
   /** Answers creations with this error instead. */
   refusal: { code: number; message: string } | undefined;
   /** Answers deletions with this error instead; 0 answers them never. */
@@ -60,7 +63,8 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
       return;
     }
     if (url.pathname.endsWith('/events')) {
-      answer(response, 200, { kind: 'EventList', apiVersion: 'v1', metadata: {}, items: [] });
+      server.eventLists.push(url.searchParams.get('fieldSelector') ?? '');
+      answer(response, 200, { kind: 'EventList', apiVersion: 'v1', metadata: {}, items: server.events });
       return;
     }
     if (request.method === 'GET') {
@@ -125,6 +129,8 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     kubeConfig,
     pods,
     requests,
+    events: [],
+    eventLists: [],
     refusal: undefined,
     deleteRefusal: undefined,
     onCreate: () => undefined,
