@@ -8,7 +8,6 @@ import type { MapDumps } from '../bpf/map-dump.ts';
 import type { Family, Protocol } from '../net/family.ts';
 import { serviceProtocol } from '../net/ip-protocol.ts';
 import {
-  backendKey,
   clientKey,
   type CalicoBackend,
   type CalicoFamilyMaps,
@@ -55,13 +54,7 @@ function decodeFamily(dumps: MapDumps, family: Family): CalicoFamilyMaps {
   const clients = of('nat_aff', 2 * length + 8, length + 4 + 8 + (family === 'IPv6' ? 4 : 0));
   return {
     ...(frontends === undefined ? {} : { frontends: frontends.map((entry) => decodeFrontend(entry, length)) }),
-    ...(backends === undefined
-      ? {}
-      : {
-          backends: new Map(
-            backends.map(({ key, value }) => [backendKey(hostInt(key, 0), hostInt(key, 4)), backendAt(value, length)]),
-          ),
-        }),
+    ...(backends === undefined ? {} : { backends: decodeBackends(backends, length) }),
     ...(routes === undefined ? {} : { routes: routes.map((entry) => decodeRoute(entry, length)) }),
     ...(clients === undefined ? {} : { clients: new Map(clients.map((entry) => decodeClient(entry, length))) }),
   };
@@ -107,6 +100,17 @@ function decodeFrontend(entry: BpfEntry, length: 4 | 16): CalicoFrontend {
     affinitySeconds: hostInt(value, 12),
     flags: new Set(flagBits.flatMap(([bit, flag]) => ((flags & bit) === 0 ? [] : [flag]))),
   };
+}
+
+function decodeBackends(entries: readonly BpfEntry[], length: 4 | 16): Map<number, Map<number, CalicoBackend>> {
+  const backends = new Map<number, Map<number, CalicoBackend>>();
+  for (const { key, value } of entries) {
+    const id = hostInt(key, 0);
+    const own = backends.get(id) ?? new Map<number, CalicoBackend>();
+    backends.set(id, own);
+    own.set(hostInt(key, 4), backendAt(value, length));
+  }
+  return backends;
 }
 
 function backendAt(bytes: Uint8Array, length: 4 | 16): CalicoBackend {

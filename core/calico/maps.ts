@@ -11,8 +11,8 @@ export interface CalicoMaps {
 
 export interface CalicoFamilyMaps {
   readonly frontends?: readonly CalicoFrontend[];
-  /** Backends by backendKey. */
-  readonly backends?: ReadonlyMap<string, CalicoBackend>;
+  /** Backends by the frontend's id, then by their ordinal. */
+  readonly backends?: ReadonlyMap<number, ReadonlyMap<number, CalicoBackend>>;
   readonly routes?: readonly CalicoRoute[];
   /** The backend to which a client was sent last, by clientKey. */
   readonly clients?: ReadonlyMap<string, CalicoBackend>;
@@ -50,10 +50,6 @@ export interface CalicoRoute {
   readonly isLocal: boolean;
   readonly isHost: boolean;
   readonly isWorkload: boolean;
-}
-
-export function backendKey(id: number, ordinal: number): string {
-  return `${String(id)} ${String(ordinal)}`;
 }
 
 /** @param address of the frontend as the packet has it, and of the client, both in their canonical text */

@@ -4,7 +4,6 @@
  * felix/bpf-gpl/nat_lookup.h).
  */
 import {
-  backendKey,
   clientKey,
   type CalicoFamilyMaps,
   type CalicoFrontend,
@@ -93,7 +92,9 @@ class CalicoWalk extends MapWalk {
     if (backends === undefined) return this.unknownAt(text, `the map ${this.#mapName('nat_be')} was not dumped`);
     const { id, affinitySeconds } = frontend;
     const { source, destination, destinationPort, protocol } = this.packet;
-    const places = Array.from({ length: usable }, (_, ordinal) => backends.get(backendKey(id, ordinal)));
+    const places = [...(backends.get(id) ?? [])]
+      .filter(([ordinal]) => ordinal < usable)
+      .sort(([one], [other]) => one - other);
     const stays =
       affinitySeconds === 0
         ? undefined
@@ -103,7 +104,7 @@ class CalicoWalk extends MapWalk {
     if (stays !== undefined) {
       const why = `whether ${source} still stays with ${hostPort(stays.address, stays.port)}, to which its affinity sent it before: when the affinity ends is not in the maps`;
       // Calico does not ask whether the backend is one of the frontend's still.
-      if (!places.some((each) => each?.address === stays.address && each.port === stays.port))
+      if (!places.some(([, { address, port }]) => address === stays.address && port === stays.port))
         return this.unknownAt(text, why);
       this.note(why);
     }
@@ -111,21 +112,24 @@ class CalicoWalk extends MapWalk {
     this.meet(text, [isByHash ? { kind: 'schedule', scheduler: 'Maglev' } : { kind: 'choice', inTurn: false }]);
     const by = this.#byInPlaceOfShares(frontend, usable, isByHash, stays !== undefined);
     const table = this.#mapName('nat_be');
-    const probability = 1 / usable;
-    return this.result(
-      places.map((backend, ordinal) => {
-        const place = `backend ${String(ordinal)} of id ${String(id)}`;
-        if (backend === undefined) return this.missing(table, `${place}: missing`, probability);
-        const rule = `${place}: ${hostPort(backend.address, backend.port)}${ordinal < frontend.local ? ', of this node' : ''}`;
+    const lacking = usable - places.length;
+    return this.result([
+      ...places.map(([ordinal, backend]) => {
+        const rule = `backend ${String(ordinal)} of id ${String(id)}: ${hostPort(backend.address, backend.port)}${ordinal < frontend.local ? ', of this node' : ''}`;
         const scheduled = by === undefined ? undefined : { by, server: frontend, realServer: backend, choices: usable };
-        return this.sent(
-          backend,
-          { table, rule, probability },
-          scheduled,
-          this.#isMasqueraded(backend.address, origin),
-        );
+        const masquerade = this.#isMasqueraded(backend.address, origin);
+        return this.sent(backend, { table, rule, probability: 1 / usable }, scheduled, masquerade);
       }),
-    );
+      ...(lacking === 0
+        ? []
+        : [
+            this.missing(
+              table,
+              `${String(lacking)} of ${String(usable)} backends of id ${String(id)}: missing`,
+              lacking / usable,
+            ),
+          ]),
+    ]);
   }
 
   /** How many backends, the node's own first, may get the packet; undefined where it is not known whose traffic policy holds. */

@@ -143,9 +143,17 @@ class CiliumWalk extends MapWalk {
     this.meet(frontendText(frontend), [
       isMaglev ? { kind: 'schedule', scheduler: 'Maglev' } : { kind: 'choice', inTurn: false },
     ]);
-    const leaves = Array.from({ length: count }, (_, index) =>
-      this.#slot(frontend, origin, slots.get(index + 1), index + 1, by),
-    );
+    const usable = [...slots].filter(([slot]) => slot <= count).sort(([one], [other]) => one - other);
+    const leaves = usable.map(([slot, backendId]) => this.#slot(frontend, origin, backendId, slot, by));
+    const lacking = count - usable.length;
+    if (lacking > 0)
+      leaves.push(
+        this.missing(
+          this.#mapName('services_v2'),
+          `${String(lacking)} of ${String(count)} slots: missing`,
+          lacking / count,
+        ),
+      );
     if (origin === 'outside') this.#checkReverseNat(frontend);
     return this.result(leaves);
   }
@@ -175,13 +183,11 @@ class CiliumWalk extends MapWalk {
   #slot(
     frontend: CiliumFrontend,
     origin: Origin,
-    backendId: number | undefined,
+    backendId: number,
     slot: number,
     by: Scheduled['by'] | undefined,
   ): Leaf {
     const probability = 1 / frontend.count;
-    if (backendId === undefined)
-      return this.missing(this.#mapName('services_v2'), `slot ${String(slot)}: missing`, probability);
     const table = this.#mapName('backends_v3');
     const backend = this.#of.backends?.get(backendId);
     if (backend === undefined)

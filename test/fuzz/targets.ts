@@ -4,6 +4,7 @@ import { iptablesTarget } from './iptables.ts';
 import { iptablesNetlinkTarget } from './iptables-netlink.ts';
 import { netlinkTarget } from './netlink.ts';
 import { lineDumpTargets } from './line-dumps.ts';
+import { mapsTarget } from './maps.ts';
 import { nftTarget } from './nft.ts';
 
 export { Dice } from './dice.ts';
@@ -19,5 +20,6 @@ export const fuzzTargets: readonly FuzzTarget[] = [
   iptablesNetlinkTarget,
   netlinkTarget,
   nftTarget,
+  mapsTarget,
   ...lineDumpTargets,
 ];

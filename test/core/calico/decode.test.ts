@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseMapDumps } from '../../../core/bpf/map-dump.ts';
 import { decodeCalicoMaps } from '../../../core/calico/decode.ts';
-import { backendKey, clientKey, type CalicoMaps } from '../../../core/calico/maps.ts';
+import { clientKey, type CalicoMaps } from '../../../core/calico/maps.ts';
 import {
   dropCount,
   frontendEntry,
@@ -47,7 +47,7 @@ describe('decodeCalicoMaps', () => {
         flags: new Set(['externalTrafficPolicy Local', 'internalTrafficPolicy Local']),
       },
     ]);
-    expect([...(IPv4.backends ?? [])]).toEqual([['258 0', { address: '10.244.1.1', port: 8080 }]]);
+    expect(IPv4.backends).toEqual(new Map([[258, new Map([[0, { address: '10.244.1.1', port: 8080 }]])]]));
   });
 
   const address = fc.oneof(
@@ -99,7 +99,7 @@ describe('decodeCalicoMaps', () => {
           expect(read?.flags.has('excluded')).toBe((frontend.flags & natFlag.excluded) !== 0);
           expect(read?.flags.has('Maglev')).toBe((frontend.flags & natFlag.maglev) !== 0);
           const expected = { address: text, port: backendPort };
-          expect(of.backends?.get(backendKey(frontend.id, frontend.local))).toEqual(expected);
+          expect(of.backends?.get(frontend.id)?.get(frontend.local)).toEqual(expected);
           expect(of.clients?.get(clientKey(text, frontend.port, protocol, text))).toEqual(expected);
           expect(of.routes).toEqual([
             {

@@ -101,7 +101,9 @@ describe('a packet to a frontend of Calico', () => {
       { verdict: 'DNAT', probability: 0.5 },
       { verdict: 'REJECT', probability: 0.5 },
     ]);
-    expect(result.path.map(({ rule }) => rule)).toContain('backend 0 of id 5: missing');
+    expect(result.path.map(({ rule }) => rule)).toContain('1 of 2 backends of id 5: missing');
+    const nearlyAll = walk(with_([{ ...service, count: dropCount - 1 }]));
+    expect(nearlyAll.verdicts.map(({ probability }) => probability)).toEqual([6.98e-10, 0.999999999302]);
   });
 
   it('is UNKNOWN without the maps that decide', () => {
@@ -212,7 +214,7 @@ describe('maps of Calico in several files', () => {
     const [one, other] = [{ cali_v4_nat_fe3: frontends }, { cali_v4_nat_be: be }].map((dumps) => JSON.stringify(dumps));
     const both = mergeRulesets([one, other].map((text = '') => parseRulesetFile(text)));
     expect(both.calico?.names).toEqual(['cali_v4_nat_fe3', 'cali_v4_nat_be']);
-    expect(both.calico?.IPv4.backends?.size).toBe(3);
+    expect(both.calico?.IPv4.backends?.get(5)?.size).toBe(3);
     expect(() => mergeRulesets([one, one].map((text = '') => parseRulesetFile(text)))).toThrow('cali_v4_nat_fe3');
   });
 });
