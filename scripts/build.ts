@@ -5,15 +5,12 @@
  */
 import { chmod, copyFile, rm, writeFile } from 'node:fs/promises';
 import { build } from 'esbuild';
-import { commonOptions, pluginOptions, root } from './bundle-options.ts';
+import { commonOptions, operatorOptions, pluginOptions, root } from './bundle-options.ts';
 
 await rm(`${root}dist`, { recursive: true, force: true });
 await Promise.all([
   build({ ...commonOptions, entryPoints: { probe: 'probe/main.ts' }, minify: true, keepNames: true }),
-  build({
-    ...commonOptions,
-    entryPoints: { operator: 'operator/main.ts', 'status-worker': 'engine/status-worker.ts' },
-  }),
+  build(operatorOptions),
   build({ ...pluginOptions, entryPoints: { 'kubectl-svctrace': 'cmd/start.ts' } }),
 ]);
 await chmod(`${root}dist/kubectl-svctrace.mjs`, 0o755);

@@ -26,6 +26,17 @@ export const commonOptions: BuildOptions = {
 };
 
 /**
+ * The operator's program, one file for each of its threads. Short, with the names that stack traces show: node keeps the text of a
+ * module twice, and most of it is the client's models with their comments.
+ */
+export const operatorOptions: BuildOptions = {
+  ...commonOptions,
+  entryPoints: { operator: 'operator/main.ts', 'status-worker': 'engine/status-worker.ts' },
+  minifyWhitespace: true,
+  minifySyntax: true,
+};
+
+/**
  * The layout engine of ink asks fetch for the bytes that it holds itself, if there is fetch: node would load its HTTP
  * client for that before the first frame.
  */

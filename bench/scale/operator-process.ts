@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import type { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
-import { commonOptions } from '../../scripts/bundle-options.ts';
+import { operatorOptions } from '../../scripts/bundle-options.ts';
 import { operatorNodeFlags } from '../../scripts/operator-entrypoint.ts';
 import { residentOf, ticks } from '../process-usage.ts';
 import { leaseName, operatorNamespace } from './api-server.ts';
@@ -25,11 +25,7 @@ export interface OperatorProcess {
 }
 
 export async function bundleOperator(folder: string): Promise<void> {
-  await build({
-    ...commonOptions,
-    outdir: folder,
-    entryPoints: { operator: 'operator/main.ts', 'status-worker': 'engine/status-worker.ts' },
-  });
+  await build({ ...operatorOptions, outdir: folder });
 }
 
 /** @param folder with the bundle; its log goes there too @param name of its pod */
