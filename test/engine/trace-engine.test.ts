@@ -70,7 +70,7 @@ beforeEach(async () => {
       response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
     };
     const list = (items: readonly object[]): void => {
-      answer(200, { kind: 'List', apiVersion: 'v1', metadata: {}, items });
+      answer(200, { kind: 'List', apiVersion: 'v1', metadata: { resourceVersion: '100' }, items });
     };
     if (pathname === '/api/v1/namespaces/shop/services/auth') looked += 1;
     const now = looks[Math.min(looked, looks.length) - 1];
@@ -319,6 +319,35 @@ describe('rules that are watched', () => {
     expect(asked.length).toBeGreaterThanOrEqual(40);
     expect(read).toHaveLength(before);
     expect([...watches.values()].map(({ requests }) => requests.length)).toEqual([1, 1]);
+  });
+
+  it('are asked for quickly on nodes that report nothing, as soon as a change of the EndpointSlices is delivered', async () => {
+    await watched(0);
+    say('node-a', rules('10.244.1.2:8080'));
+    say('node-b', { ...rules('10.244.1.2:8080'), polled: ['legacy'] });
+    const requests = () =>
+      ['node-a', 'node-b'].map((name) => watches.get(name)?.requests.map((each) => each.isExpecting));
+    expect(requests()).toEqual([[false], [false]]);
+    const delivered = (resourceVersion: string, ...addresses: string[]): boolean =>
+      engine.sawEndpointSlice(
+        {
+          metadata: {
+            name: 'auth-1',
+            namespace: 'shop',
+            resourceVersion,
+            labels: { 'kubernetes.io/service-name': 'auth' },
+          },
+          addressType: 'IPv4',
+          ports: [{ port: 8080, protocol: 'TCP' }],
+          endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
+        },
+        false,
+      );
+    expect(delivered('101', '10.244.1.2', '10.244.1.3')).toBe(true);
+    expect(requests()).toEqual([[false], [false, true]]);
+    // Nothing is on its way to the rules with this one.
+    expect(delivered('102', '10.244.1.2', '10.244.1.3')).toBe(false);
+    expect(requests()).toEqual([[false], [false, true]]);
   });
 
   it('are read where nothing watches them, and where the watch was cut, until it gives them again', async () => {
