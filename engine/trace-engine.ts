@@ -166,7 +166,7 @@ export function createTraceEngine(
     sawEndpointSlice: (slice, isGone, notBefore) => {
       const isChange = parts.slices.saw(slice, isGone, Date.now(), notBefore);
       const { namespace = '', labels } = slice.metadata ?? {};
-      // Without waiting for the collection that this leads to: kube-proxy does not wait for it either.
+      // Without waiting for the collection that follows: kube-proxy does not wait for it either.
       if (isChange) parts.watches.hurry(`${namespace}/${labels?.[serviceNameLabel] ?? ''}`);
       return isChange;
     },

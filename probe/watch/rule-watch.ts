@@ -52,7 +52,7 @@ interface Watched {
   isDoubtful: boolean;
   /** When a reading began that found what was given last, by the node's clock. */
   lastSame: number;
-  /** What was asked led to its reading. */
+  /** It is read because of what a question found. */
   isPolled: boolean;
   /** What questions found that may not be in what was read last. */
   differences: Difference[];

@@ -215,7 +215,7 @@ it('reports why a probe does not run yet, to everybody who waits for it, and mak
 
 it('reads the events of all probes that take long in one list, however many of their pods change, and tells each its own', async () => {
   const nodes = ['node-a', 'node-b', 'node-c'];
-  const heard = new Map<string, string[]>();
+  const progress = new Map<string, string[]>();
   const asked = new AbortController();
   const eventOf = (uid: string, name: string): CoreV1Event => ({
     metadata: { name, creationTimestamp: new Date() },
@@ -228,7 +228,7 @@ it('reads the events of all probes that take long in one list, however many of t
     probes.ask(
       { ...node, name },
       { ...request, node: name },
-      (reason, message) => heard.set(name, [...(heard.get(name) ?? []), `${reason}: ${message}`]),
+      (reason, message) => progress.set(name, [...(progress.get(name) ?? []), `${reason}: ${message}`]),
       asked.signal,
     ),
   );
@@ -242,8 +242,8 @@ it('reads the events of all probes that take long in one list, however many of t
     for (const name of api.pods.keys()) api.update(name, () => undefined);
     await sleep(20);
   }
-  expect(heard.get('node-b')).toContain('FailedMount: its probe does not start: of node-b');
-  expect(JSON.stringify([heard.get('node-a'), heard.get('node-c')])).not.toContain('FailedMount');
+  expect(progress.get('node-b')).toContain('FailedMount: its probe does not start: of node-b');
+  expect(JSON.stringify([progress.get('node-a'), progress.get('node-c')])).not.toContain('FailedMount');
   expect(api.eventLists.length).toBeGreaterThan(0);
   expect(api.eventLists.length).toBeLessThanOrEqual(2);
   expect(api.eventLists[0]).toBe(
