@@ -128,6 +128,7 @@ import { sysCtMax } from './findings/sys-ct-max.ts';
 import { sysForward } from './findings/sys-forward.ts';
 import { sysLiberal } from './findings/sys-liberal.ts';
 import { sysLocalnet } from './findings/sys-localnet.ts';
+import { sysPortRange } from './findings/sys-port-range.ts';
 import { sysRpFilter } from './findings/sys-rpfilter.ts';
 
 export const catalogue: readonly FindingKind[] = [
@@ -241,6 +242,7 @@ export const catalogue: readonly FindingKind[] = [
   sysCtMax,
   sysLiberal,
   sysLocalnet,
+  sysPortRange,
   hcnp,
   latNever,
   latSlow,

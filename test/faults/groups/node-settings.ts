@@ -73,6 +73,13 @@ export const nodeSettings: FaultGroup = {
       },
     ),
     settingFault(
+      'local-port-range',
+      'net.ipv4.ip_local_port_range begins at 30000, where node ports do',
+      'node-a',
+      'SYS-PORT-RANGE',
+      async (place, node) => sysctl(place, node, 'net/ipv4/ip_local_port_range', '30000 60999'),
+    ),
+    settingFault(
       'node-port-taken',
       "a program of the node listens on the Service's node port",
       'node-c',

@@ -205,6 +205,41 @@ export const systemCases: readonly FindingCase[] = [
   droppedSince('a few packets dropped as invalid', 59991, []),
 
   one(
+    'a node port among the ports of local connections',
+    system({ 'net/ipv4/ip_local_port_range': '30000\t60999', 'net/ipv4/ip_local_reserved_ports': '' }),
+    ['SYS-PORT-RANGE'],
+    withNodePort,
+  ),
+  one(
+    'the first port of that range, others of it reserved',
+    system({ 'net/ipv4/ip_local_port_range': '30080 60999', 'net/ipv4/ip_local_reserved_ports': '30000-30079,30081' }),
+    ['SYS-PORT-RANGE'],
+    withNodePort,
+  ),
+  one(
+    'a node port of that range that is reserved',
+    system({ 'net/ipv4/ip_local_port_range': '30000 60999', 'net/ipv4/ip_local_reserved_ports': '8080,30000-32767' }),
+    [],
+    withNodePort,
+  ),
+  one(
+    'a node port before that range',
+    system({ 'net/ipv4/ip_local_port_range': '32768 60999', 'net/ipv4/ip_local_reserved_ports': '' }),
+    [],
+    withNodePort,
+  ),
+  one(
+    'a node port of that range, and nobody knows what is reserved',
+    system({ 'net/ipv4/ip_local_port_range': '30000 60999' }),
+    [],
+    withNodePort,
+  ),
+  one(
+    'that range, for a Service without node ports',
+    system({ 'net/ipv4/ip_local_port_range': '30000 60999', 'net/ipv4/ip_local_reserved_ports': '' }),
+    [],
+  ),
+  one(
     'node ports of 127.0.0.1 without route_localnet',
     { ...system({ 'net/ipv4/conf/all/route_localnet': '0' }), ...proxy({}) },
     ['SYS-LOCALNET'],
