@@ -73,13 +73,6 @@ export const nodeSettings: FaultGroup = {
       },
     ),
     settingFault(
-      'local-port-range',
-      'net.ipv4.ip_local_port_range begins at 30000, where node ports do',
-      'node-a',
-      'SYS-PORT-RANGE',
-      async (place, node) => sysctl(place, node, 'net/ipv4/ip_local_port_range', '30000 60999'),
-    ),
-    settingFault(
       'node-port-taken',
       "a program of the node listens on the Service's node port",
       'node-c',
@@ -94,11 +87,18 @@ export const nodeSettings: FaultGroup = {
   ],
 };
 
-/** Apart from the others, for a node that does not forward takes a DNS server that runs there away from all nodes. */
+/** Apart from the others, which have a fault on each node already; and a node that does not forward takes a DNS server that runs there away from all nodes. */
 export const forwardingOff: FaultGroup = {
-  name: 'forwarding off',
+  name: 'forwarding off, local ports',
   graceSeconds: 0,
   faults: [
+    settingFault(
+      'local-port-range',
+      'net.ipv4.ip_local_port_range begins at 30000, where node ports do',
+      'node-b',
+      'SYS-PORT-RANGE',
+      async (place, node) => sysctl(place, node, 'net/ipv4/ip_local_port_range', '30000 60999'),
+    ),
     settingFault(
       'forwarding-off',
       'net.ipv4.ip_forward is 0; CoreDNS runs on the other nodes',
