@@ -9,6 +9,7 @@ import type { Family } from '../../core/net/family.ts';
 import { startLineHelper, type Commands, type LineHelper } from '../io/commands.ts';
 import { legacySockets, legacySystemCalls } from '../rules/legacy-table.ts';
 import { clockCall, perlClock } from './perl-clock.ts';
+import { longestPause, quickPause, restPause, share } from './poll-pauses.ts';
 
 /** Bytes of a table that is compared: some 3,000 rules, 5 ms. */
 const largestCompared = 1_048_576;
@@ -25,7 +26,11 @@ const largestCompared = 1_048_576;
 const script = `${perlClock}${String.raw`
 my (undef, $call, $largest) = @ARGV;
 my (@tables, %sockets, %content, $text, $same);
-my ($quick_until, $pause, $cost, $differences) = (0, 0.01, 0, 0);
+my ($quick_until, $cost, $differences) = (0, 0, 0);
+my %quick = (question => ${quickPause.question / 1000}, reading => ${quickPause.reading / 1000}, share => ${share.quick});
+my %rest = (question => ${restPause.question / 1000}, reading => ${restPause.reading / 1000}, share => ${share.rest});
+my $longest = ${longestPause.question / 1000};
+my $pause = $quick{question};
 $| = 1;
 sub content {
   my ($socket, $level, $table, $size, $offsets, $counters) = @_;
@@ -79,9 +84,9 @@ sub most { return $_[0] > $_[1] ? $_[0] : $_[1] }
 sub least { return $_[0] < $_[1] ? $_[0] : $_[1] }
 sub next_pause {
   my $quick = now(1) / 1e9 < $quick_until;
-  return most($quick ? 0.1 : 10, $cost * 5) if $differences > 3;
-  return most(0.01, $cost * 5) if $quick;
-  return $pause = least($pause * 2, least(most(2, $cost * 500), 30));
+  return most($quick ? $quick{reading} : $rest{reading}, $cost * $quick{share}) if $differences > 3;
+  return most($quick{question}, $cost * $quick{share}) if $quick;
+  return $pause = least($pause * 2, least(most($rest{question}, $cost * $rest{share}), $longest));
 }
 my $input = "";
 for (;;) {
@@ -91,8 +96,8 @@ for (;;) {
   sysread(STDIN, $input, 65536, length $input) or exit 0;
   while ($input =~ s/^([^\n]*)\n//) {
     my ($what, $rest) = split " ", $1, 2;
-    if ($what eq "tables") { @tables = split ";", $rest; ($text, $same, %content) = (); look() }
-    elsif ($what eq "quick") { $quick_until = now(1) / 1e9 + $rest / 1000; $pause = 0.01; look() if @tables }
+    if ($what eq "tables") { @tables = split ";", $rest; ($text, $same, %content) = (); look() if @tables }
+    elsif ($what eq "quick") { $quick_until = now(1) / 1e9 + $rest / 1000; $pause = $quick{question}; look() if @tables }
     else { look() if @tables; print "a $rest\n" }
   }
 }
@@ -123,9 +128,9 @@ export class LegacyTables {
     this.#onDifference = onDifference;
   }
 
-  /** Every change is given; where not, only those that change a table's size. */
+  /** Every change is given; where not, at most those that change a table's size. */
   get isWhole(): boolean {
-    return this.#tables === '' || this.#isWhole;
+    return this.#isWhole;
   }
 
   /** @param tables their names */
@@ -138,8 +143,10 @@ export class LegacyTables {
         }),
       )
       .join(';');
-    if (wanted === this.#tables && this.#helper !== undefined) return;
+    if (wanted === this.#tables && (wanted === '' || this.#helper !== undefined)) return;
     this.#tables = wanted;
+    // Until it has looked.
+    this.#isWhole = false;
     if (wanted !== '' || this.#helper !== undefined) this.#started()?.write(`tables ${wanted}\n`);
   }
 

@@ -12,17 +12,9 @@ import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
 import type { Commands } from '../io/commands.ts';
 import { ownAddresses } from '../io/own-addresses.ts';
 import { LegacyTables, type Difference } from './legacy-tables.ts';
+import { longestPause, quickMilliseconds, quickPause, restPause, share } from './poll-pauses.ts';
 
 export type Polled = 'legacy' | 'ipvs';
-
-/** How long it is asked quickly after a change, and how often. */
-const quickMilliseconds = 5000;
-const quickPause = { question: 10, reading: 100 };
-/** At rest, a question; a reading where questions do not show all changes. */
-const restPause = { question: 2000, reading: 10_000 };
-const longestPause = { question: 30_000, reading: 300_000 };
-/** At rest, of a CPU; while it is quick, so much. */
-const share = { rest: 500, quick: 5 };
 
 /** The rules of these Services are to be read. */
 export interface PollResult {
@@ -35,6 +27,7 @@ export class PolledRules {
   readonly #onResult: (result: PollResult) => void;
   readonly #legacy: LegacyTables;
   #services: readonly ProbeRequestService[] = [];
+  #hasLegacy = false;
   #hasIpvs = false;
   /** By Service. */
   #servers = new Map<string, string>();
@@ -71,23 +64,29 @@ export class PolledRules {
   learn(records: readonly NodeReportRecord[], milliseconds: number): Polled[] {
     this.#readingCost = milliseconds;
     this.#lastReading = Date.now();
-    const hasLegacy = records.some(
+    this.#hasLegacy = records.some(
       (record) => record.kind === 'iptablesChain' && record.backend === 'legacy' && !record.absent,
     );
     this.#hasIpvs = records.some(({ kind }) => kind === 'ipvs');
     const tables = records.find((record) => record.kind === 'tables');
-    this.#legacy.watch(hasLegacy && tables !== undefined ? tables.legacy : { IPv4: [], IPv6: [] });
-    if (this.#timer === undefined && !this.#hasEnded && (hasLegacy || this.#hasIpvs)) this.#next();
-    return [...(hasLegacy ? (['legacy'] as const) : []), ...(this.#hasIpvs ? (['ipvs'] as const) : [])];
+    this.#legacy.watch((this.#hasLegacy ? tables?.legacy : undefined) ?? { IPv4: [], IPv6: [] });
+    if (this.#timer === undefined && !this.#hasEnded && (this.#hasLegacy || this.#hasIpvs)) this.#next();
+    return [...(this.#hasLegacy ? (['legacy'] as const) : []), ...(this.#hasIpvs ? (['ipvs'] as const) : [])];
   }
 
   /**
    * Asks now. What changed is given to the one who listens before this resolves.
-   * @returns whether everything that had changed by then has been given; false where only the rules show that
+   * @returns whether everything that had changed by then has been given; false where only the rules show that, and for IPVS, whose
+   * IP sets are no virtual servers
    */
   async ask(): Promise<boolean> {
     await Promise.all([this.#legacy.ask(), this.#hasIpvs ? this.#askServers() : undefined]);
-    return this.#legacy.isWhole;
+    return !this.#hasIpvs && !this.#needsReadings();
+  }
+
+  /** Questions do not show all changes of the legacy tables. */
+  #needsReadings(): boolean {
+    return this.#hasLegacy && !this.#legacy.isWhole;
   }
 
   end(): void {
@@ -110,7 +109,7 @@ export class PolledRules {
   #pauseNow(): number {
     const isQuick = Date.now() < this.#quickUntil;
     if (isQuick && this.#hasIpvs) return Math.max(quickPause.question, this.#cost * share.quick);
-    if (isQuick && !this.#legacy.isWhole) return quickPause.reading;
+    if (isQuick && this.#needsReadings()) return quickPause.reading;
     const rest = Math.min(Math.max(restPause.question, this.#cost * share.rest), longestPause.question);
     this.#pause = Math.min(this.#pause * 2, rest);
     return this.#pause;
@@ -118,7 +117,7 @@ export class PolledRules {
 
   async #askAgain(): Promise<void> {
     if (this.#hasIpvs) await this.#askServers();
-    if (this.#legacy.isWhole || Date.now() - this.#lastReading <= this.#readingPause()) return;
+    if (!this.#needsReadings() || Date.now() - this.#lastReading <= this.#readingPause()) return;
     this.#lastReading = Date.now();
     this.#onResult({ services: this.#services.map(nameOf) });
   }
@@ -136,7 +135,6 @@ export class PolledRules {
     if (changed.length > 0) this.#onResult({ services: changed, difference });
   }
 
-  /** Where questions do not show all changes, the rules are read so often. */
   #readingPause(): number {
     return Date.now() < this.#quickUntil
       ? Math.max(quickPause.reading, this.#readingCost * share.quick)

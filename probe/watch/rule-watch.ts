@@ -56,8 +56,6 @@ interface Watched {
   isPolled: boolean;
   /** What questions found that may not be in what was read last. */
   differences: Difference[];
-  /** What was read last and has not been given, and when it became so. */
-  read: ({ readonly text: string } & Difference) | undefined;
 }
 
 export class RuleWatch {
@@ -110,7 +108,6 @@ export class RuleWatch {
         lastSame: 0,
         isPolled: false,
         differences: [],
-        read: undefined,
       });
     }
     this.#polled.watch(services);
@@ -216,6 +213,7 @@ export class RuleWatch {
 
   async #readUntilSettled(all: readonly Watched[]): Promise<void> {
     let due = all;
+    const read = new Map<Watched, ReadRules>();
     for (let count = 1; due.length > 0; count += 1) {
       for (const watched of due) watched.isDue = false;
       const known = new Map(due.map((watched) => [watched, [...watched.differences]]));
@@ -235,12 +233,16 @@ export class RuleWatch {
         // What changed in those before they were known is read now.
         for (const watched of this.#watched.values()) watched.isDue = true;
       }
-      for (const watched of due)
-        found(watched, rulesText(recordsFor(records, watched)), ended, known.get(watched) ?? []);
+      for (const watched of due) {
+        read.set(watched, readRules(watched, recordsFor(records, watched), ended, read.get(watched)));
+        watched.differences = watched.differences.filter((each) => known.get(watched)?.includes(each) !== true);
+      }
       const isLast = count === maxReadings;
       const settled = due.filter(({ isDue }) => !isDue || isLast);
-      for (const watched of settled)
-        this.#give(watched, recordsFor(records, watched), { began, ended }, hasSynced && !watched.isDue);
+      for (const watched of settled) {
+        const rules = read.get(watched);
+        if (rules !== undefined) this.#give(watched, rules, { began, ended }, hasSynced && !watched.isDue);
+      }
       due = due.filter((watched) => !settled.includes(watched));
     }
   }
@@ -273,16 +275,10 @@ export class RuleWatch {
     return true;
   }
 
-  #give(watched: Watched, records: NodeReportRecord[], read: RuleRecord['read'], isSettled: boolean): void {
-    const { text, earliest, latest } = watched.read ?? {
-      text: rulesText(records),
-      earliest: watched.lastSame,
-      latest: read.ended,
-    };
+  #give(watched: Watched, { text, records, became }: ReadRules, read: RuleRecord['read'], isSettled: boolean): void {
     const isFirst = watched.text === undefined;
     const isSame = watched.text === text;
-    if (watched.isPolled && !isFirst && !isSame && watched.changes.length === 0)
-      watched.changes.push({ earliest, latest });
+    if (watched.isPolled && !isFirst && !isSame && watched.changes.length === 0) watched.changes.push(became);
     const { changes, omitted, hasLost } = watched;
     const isDoubtful = watched.isDoubtful || !isSettled;
     Object.assign(watched, {
@@ -292,7 +288,6 @@ export class RuleWatch {
       hasLost: false,
       isDoubtful: !isSettled,
       isPolled: false,
-      read: undefined,
     });
     watched.lastSame = read.began;
     if (!isFirst && !isSame) this.#polled.hurry();
@@ -312,23 +307,34 @@ export class RuleWatch {
   }
 }
 
+interface ReadRules {
+  readonly text: string;
+  readonly records: NodeReportRecord[];
+  /** When they became so, by what questions found. */
+  readonly became: Difference;
+}
+
 /**
- * What was read of a Service, and by what questions found, when it became so: one of the differences that are not in what was read
- * before, and came before the reading ended; where none was found, at some time since it was last as it had been.
- * @param known differences that were found before the reading began
+ * They became so with one of the differences that may not be in what was read before, and came before the reading ended; where none
+ * was found, at some time since they were last as they had been.
+ * @param before of an earlier reading that was not given
  */
-function found(watched: Watched, text: string, ended: number, known: readonly Difference[]): void {
-  const { differences, lastSame, read } = watched;
-  if (text !== (read?.text ?? watched.text)) {
-    const possible = differences.filter(({ earliest }) => earliest < ended);
-    watched.read = {
-      text,
-      earliest: Math.max(lastSame, Math.min(ended, ...possible.map(({ earliest }) => earliest))),
-      latest: Math.min(ended, Math.max(...possible.map(({ latest }) => latest))),
-    };
-    if (possible.length === 0) watched.read = { text, earliest: lastSame, latest: ended };
-  }
-  watched.differences = differences.filter((each) => !known.includes(each));
+function readRules(
+  { differences, lastSame, text: given }: Watched,
+  records: NodeReportRecord[],
+  ended: number,
+  before: ReadRules | undefined,
+): ReadRules {
+  const text = rulesText(records);
+  if (before?.text === text) return { ...before, records };
+  const possible = differences.filter(({ earliest }) => earliest < ended);
+  if (text === given || possible.length === 0) return { text, records, became: { earliest: lastSame, latest: ended } };
+  const earliest = Math.max(lastSame, Math.min(...possible.map((each) => each.earliest)));
+  return {
+    text,
+    records,
+    became: { earliest, latest: Math.min(ended, Math.max(...possible.map((each) => each.latest))) },
+  };
 }
 
 function add(watched: Watched, change: RuleChange): void {
