@@ -199,6 +199,12 @@ export type KeptPod = z.infer<typeof podSchema>;
 export const proxyNameLabel = 'service.kubernetes.io/service-proxy-name';
 /** The label of an EndpointSlice with the name of its Service. */
 export const serviceNameLabel = 'kubernetes.io/service-name';
+
+/** `namespace/name` of an EndpointSlice's Service. */
+export function serviceKeyOf({ metadata }: KeptSlice): string {
+  return `${metadata?.namespace ?? ''}/${metadata?.labels?.[serviceNameLabel] ?? ''}`;
+}
+
 /** The label of an EndpointSlice with who writes it. */
 export const managedByLabel = 'endpointslice.kubernetes.io/managed-by';
 /** The annotation of an EndpointSlice with the time of the pod or Service change that it shows. */

@@ -117,7 +117,7 @@ export class NodeWatches {
   }
 
   /**
-   * Whether a change of the Service's EndpointSlices is on its way to the rules, as a look sees it.
+   * What a look sees of the Service's EndpointSlices: where a change is on its way to the rules, as `hurry`.
    * @param slices differs where they have changed
    * @param isArriving it was on its way at the last look, and may still be
    */

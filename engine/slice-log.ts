@@ -9,7 +9,7 @@ import {
 import type { StatusInput } from '../core/status/input.ts';
 import { present } from '../core/lib/present.ts';
 import type { SliceList } from './desired-service.ts';
-import { changeAnnotation, serviceNameLabel, type KeptSlice } from './kept-objects.ts';
+import { changeAnnotation, serviceKeyOf, type KeptSlice } from './kept-objects.ts';
 import { endpointSliceStatusOf } from './observe.ts';
 
 /** Versions of one Service that are kept; of older ones, what came of them alone. */
@@ -38,8 +38,8 @@ export class SliceLog {
    * @returns whether it is new, and changes what rules are made from
    */
   saw(slice: KeptSlice, isGone: boolean, at: number, notBefore?: number): boolean {
-    const { namespace, labels, resourceVersion } = slice.metadata ?? {};
-    const entry = this.#entries.get(`${namespace ?? ''}/${labels?.[serviceNameLabel] ?? ''}`);
+    const { resourceVersion } = slice.metadata ?? {};
+    const entry = this.#entries.get(serviceKeyOf(slice));
     if (entry === undefined || resourceVersion === undefined) return false;
     const before = [...lastVersions(entry).values()].map(({ slice: own }) => own);
     const late = notBefore === undefined ? {} : { notBefore: Math.max(notBefore, entry.askedAt) };

@@ -13,7 +13,7 @@ import { cachedByKey } from './cached.ts';
 import { captureOnNodes, type CaptureEnd, type EngineCaptureRequest } from './capture-on-nodes.ts';
 import type { ClusterCache } from './cluster-cache.ts';
 import type { EngineObserver, ProbeCounts } from './engine-observer.ts';
-import { serviceNameLabel, type KeptSlice } from './kept-objects.ts';
+import { serviceKeyOf, type KeptSlice } from './kept-objects.ts';
 import { noLog, type Log } from './log.ts';
 import { LastResults } from './last-results.ts';
 import { look, type Look, type LookParts } from './look.ts';
@@ -165,9 +165,8 @@ export function createTraceEngine(
     capture: async (request) => captureOnNodes(probes, await parts.readers.listNodes(), request),
     sawEndpointSlice: (slice, isGone, notBefore) => {
       const isChange = parts.slices.saw(slice, isGone, Date.now(), notBefore);
-      const { namespace = '', labels } = slice.metadata ?? {};
       // Without waiting for the collection that follows: kube-proxy does not wait for it either.
-      if (isChange) parts.watches.hurry(`${namespace}/${labels?.[serviceNameLabel] ?? ''}`);
+      if (isChange) parts.watches.hurry(serviceKeyOf(slice));
       return isChange;
     },
     changeAfter: (namespace, name, status) => parts.slices.lastAfter(`${namespace}/${name}`, status),

@@ -10,7 +10,7 @@ import {
   keptPod,
   keptService,
   keptSlice,
-  serviceNameLabel,
+  serviceKeyOf,
   type KeptNode,
   type KeptPod,
   type KeptService,
@@ -75,12 +75,12 @@ export class WatchedCluster implements ClusterCache {
         ...shared,
         path: '/apis/discovery.k8s.io/v1/endpointslices',
         parse: keptSlice,
-        indexOf: (slice) => [serviceOf(slice)],
+        indexOf: (slice) => [serviceKeyOf(slice)],
         onEvent: ({ type, value, resourceVersion, notBefore }) => {
           if (value === undefined) return;
           const isGone = type === 'DELETED';
           onEndpointSlice({ ...value, metadata: { ...value.metadata, resourceVersion } }, isGone, notBefore);
-          const [namespace = '', name = ''] = serviceOf(value).split('/');
+          const [namespace = '', name = ''] = serviceKeyOf(value).split('/');
           onService(namespace, name);
         },
       }),
@@ -164,11 +164,6 @@ export class WatchedCluster implements ClusterCache {
       this.#watches?.pods.delete(key);
     }
   }
-}
-
-/** `namespace/name` */
-function serviceOf({ metadata }: KeptSlice): string {
-  return `${metadata?.namespace ?? ''}/${metadata?.labels?.[serviceNameLabel] ?? ''}`;
 }
 
 function currentOf<Value>(informer: Informer<Value> | undefined): Informer<Value> | undefined {
