@@ -1,4 +1,5 @@
 /** Of how many connections a branch holds, where a scheduler of IPVS or a table of Maglev chooses by what no rule says: the choices are certain, their shares are not. */
+
 /** What decides in place of a share. Unknown: a scheduler that is not understood, or one that goes by the order of its real servers. */
 export type ChosenBy = 'ClientHash' | 'DestinationHash' | 'LeastConnections' | 'Unknown';
 

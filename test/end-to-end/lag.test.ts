@@ -5,6 +5,7 @@ import * as z from 'zod';
 import type { Cluster } from '../cluster/cluster.ts';
 import { proveLag } from '../lag/lag-proof.ts';
 import { lagProofText, untrueLags } from '../lag/lag-proof-text.ts';
+import { applyObjects, serviceByHand, sliceByHand } from '../lag/service-by-hand.ts';
 import { clusterTest } from '../support/cluster-under-test.ts';
 import { eventually } from '../support/eventually.ts';
 
@@ -46,38 +47,22 @@ clusterTest(
   'is not shown as converged from when its EndpointSlices change until the last node has that change',
   async (cluster) => {
     const name = 'noted';
-    const slice = (address: string): object => ({
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name, namespace: 'default', labels: { 'kubernetes.io/service-name': name } },
-      addressType: 'IPv4',
-      ports: [{ name: '', port: 8080, protocol: 'TCP' }],
-      endpoints: [{ addresses: [address], conditions: { ready: true } }],
-    });
-    const apply = async (...items: object[]): Promise<void> => {
-      await cluster.kubectl(['apply', '--validate=false', '-f', '-'], {
-        input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
-      });
-    };
+    const slice = (address: string): object => sliceByHand('default', name, [address]);
     const node = cluster.node('node-b');
-    await apply(
-      { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 80, targetPort: 8080 }] } },
-      slice('198.18.200.1'),
-      {
-        apiVersion: 'svctrace.io/v1alpha1',
-        kind: 'ServiceTrace',
-        metadata: { name },
-        // What a collection finds comes too late to be what is waited for.
-        spec: { serviceRef: { name }, mode: 'Watch', interval: '60s' },
-      },
-    );
+    await applyObjects(cluster, serviceByHand('default', name), slice('198.18.200.1'), {
+      apiVersion: 'svctrace.io/v1alpha1',
+      kind: 'ServiceTrace',
+      metadata: { name },
+      // What a collection finds comes too late to be what is waited for.
+      spec: { serviceRef: { name }, mode: 'Watch', interval: '60s' },
+    });
     try {
       await cluster.kubectl(['wait', '--for=condition=Converged', `servicetrace/${name}`, '--timeout=110s'], {
         timeout: 120_000,
       });
       node.pauseKubeProxy();
       await sleep(200);
-      await apply(slice('198.18.200.2'));
+      await applyObjects(cluster, slice('198.18.200.2'));
       await eventually(async () => {
         expect(await convergedOf(cluster, name)).toMatchObject({ status: 'False', reason: 'Syncing' });
       });

@@ -1,7 +1,5 @@
 /** Maps of eBPF with Calico's layout in this kernel: what bpftool dumps of them is read, and walked. */
 import { describe, expect, it } from 'vitest';
-import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
-import { summarize } from '../../core/program/walk-packet.ts';
 import { parseRulesetFile } from '../../core/ruleset/read-dumps.ts';
 import {
   dropCount,
@@ -12,7 +10,7 @@ import {
   routeEntry,
   routeFlag,
 } from '../support/calico-bytes.ts';
-import { dumpMaps, mapTools } from './dump-maps.ts';
+import { answersOf, dumpMaps, mapTools } from './dump-maps.ts';
 import { kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(mapTools);
@@ -60,20 +58,10 @@ describe.skipIf(unavailable !== undefined)(
 
     it('decide for packets', async () => {
       const ruleset = parseRulesetFile(await dumpMaps(maps));
-      const answer = (
-        source: string,
-        destination: string,
-        destinationPort: number,
-        protocol: 'TCP' | 'UDP' = 'TCP',
-      ) => {
-        const { verdict, destinations } = summarize(
-          walkRuleset(ruleset, { source, destination, destinationPort, protocol, entersAt: 'PREROUTING' }, []),
-        );
-        return [
-          verdict,
-          ...destinations.map(({ address, probability, chosenBy }) => `${address} ${String(probability ?? chosenBy)}`),
-        ];
-      };
+      const answer = answersOf(
+        ruleset,
+        ({ address, probability, chosenBy }) => `${address} ${String(probability ?? chosenBy)}`,
+      );
       const both = ['DNAT', '10.244.1.1 0.5', '10.244.2.2 0.5'];
       expect(answer('10.244.1.77', '10.96.0.10', 80)).toEqual(['DNAT', '10.244.1.1 1']);
       expect(answer(client, '10.96.0.10', 80)).toEqual(both);

@@ -3,8 +3,6 @@
  * dumps of them is read, and walked.
  */
 import { describe, expect, it } from 'vitest';
-import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
-import { summarize } from '../../core/program/walk-packet.ts';
 import { parseRulesetFile } from '../../core/ruleset/read-dumps.ts';
 import {
   affinityEntry,
@@ -16,7 +14,7 @@ import {
   serviceFlag,
   sourceRangeEntry,
 } from '../support/cilium-bytes.ts';
-import { dumpMaps, mapTools } from './dump-maps.ts';
+import { answersOf, dumpMaps, mapTools } from './dump-maps.ts';
 import { kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(mapTools);
@@ -79,22 +77,9 @@ describe.skipIf(unavailable !== undefined)(
 
     it('decide for packets', async () => {
       const ruleset = parseRulesetFile(await dumpMaps(maps));
-      const answer = (
-        source: string,
-        destination: string,
-        destinationPort: number,
-        protocol: 'TCP' | 'UDP' = 'TCP',
-      ) => {
-        const { verdict, destinations } = summarize(
-          walkRuleset(ruleset, { source, destination, destinationPort, protocol, entersAt: 'PREROUTING' }, []),
-        );
-        return [
-          verdict,
-          ...destinations.map(({ address, probability, chosenBy, masquerade }) =>
-            [address, probability ?? chosenBy, ...(masquerade ? ['masqueraded'] : [])].join(' '),
-          ),
-        ];
-      };
+      const answer = answersOf(ruleset, ({ address, probability, chosenBy, masquerade }) =>
+        [address, probability ?? chosenBy, ...(masquerade ? ['masqueraded'] : [])].join(' '),
+      );
       expect(answer('10.244.1.77', '10.96.0.10', 53, 'UDP')).toEqual(['DNAT', '10.244.1.1 0.5', '10.244.2.2 0.5']);
       expect(answer(client, '10.96.0.10', 53, 'UDP')).toEqual(['DROP']);
       expect(answer(client, balancer, 443)).toEqual(['DNAT', '10.244.1.1 0.5', '10.244.2.2 0.5 masqueraded']);

@@ -1,4 +1,8 @@
 /** Maps of eBPF in this kernel, pinned in a file system of a mount namespace of their own, and what bpftool dumps of them. */
+import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
+import type { Packet } from '../../core/evaluate/walk.ts';
+import { summarize, type WalkDestination } from '../../core/program/walk-packet.ts';
+import type { Ruleset } from '../../core/ruleset/ruleset.ts';
 import type { DumpedEntry } from '../support/map-bytes.ts';
 import { inNamespace } from './namespace.ts';
 
@@ -43,4 +47,16 @@ export async function dumpMaps(maps: Readonly<Record<string, readonly DumpedEntr
      printf '}'`,
     `${commands.join('\n')}\n`,
   );
+}
+
+/** What a packet that comes to the node meets in the maps: the verdict, and each destination as `of` writes it. */
+export function answersOf(
+  ruleset: Ruleset,
+  of: (destination: WalkDestination) => string,
+): (source: string, destination: string, destinationPort: number, protocol?: 'TCP' | 'UDP') => string[] {
+  return (source, destination, destinationPort, protocol = 'TCP') => {
+    const packet: Packet = { source, destination, destinationPort, protocol, entersAt: 'PREROUTING' };
+    const { verdict, destinations } = summarize(walkRuleset(ruleset, packet, []));
+    return [verdict, ...destinations.map(of)];
+  };
 }

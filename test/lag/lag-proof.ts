@@ -10,6 +10,7 @@ import { Dice } from '../fuzz/dice.ts';
 import { eventually } from '../support/eventually.ts';
 import { cuttableApi } from './cut-connections.ts';
 import { operatorHere } from './operator-here.ts';
+import { applyObjects, freshNamespace, serviceByHand, sliceByHand } from './service-by-hand.ts';
 import { startRuleTimes, writingTimes, type RuleSight, type RuleTimes, type Span } from './rule-times.ts';
 
 export interface LagProofOptions {
@@ -118,36 +119,19 @@ export async function proveLag(options: LagProofOptions): Promise<LagProof> {
   const histories = new Histories();
   const generations = new Map<string, number[]>(cluster.nodes.map(({ name }) => [name, []]));
 
-  // An earlier proof may have been ended before it removed its own.
-  await cluster.kubectl(['delete', 'namespace', namespace, '--ignore-not-found']);
-  await cluster.kubectl(['create', 'namespace', namespace]);
-  await cluster.kubectl(['apply', '--validate=false', '-f', '-'], {
-    input: JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: service, namespace },
-      spec: { ports: [{ port: 80, targetPort: 8080 }] },
-    }),
-  });
+  await freshNamespace(cluster, namespace);
+  await applyObjects(cluster, serviceByHand(namespace, service));
   let number = 0;
   const nextAddress = (): string => {
     number += 1;
     return `198.${String(18 + Math.floor(number / 62_500))}.${String(Math.floor(number / 250) % 250)}.${String((number % 250) + 1)}`;
   };
-  const sliceOf = (addresses: readonly string[]) => ({
-    apiVersion: 'discovery.k8s.io/v1',
-    kind: 'EndpointSlice',
-    metadata: { name: service, namespace, labels: { 'kubernetes.io/service-name': service } },
-    addressType: 'IPv4',
-    ports: [{ name: '', port: 8080, protocol: 'TCP' }],
-    endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
-  });
   const write = async (addresses: readonly string[]): Promise<Change> => {
     const from = Date.now();
     const { metadata } = await slices.replaceNamespacedEndpointSlice({
       namespace,
       name: service,
-      body: sliceOf(addresses),
+      body: sliceByHand(namespace, service, addresses),
     });
     return {
       resourceVersion: metadata?.resourceVersion ?? '',
@@ -159,7 +143,7 @@ export async function proveLag(options: LagProofOptions): Promise<LagProof> {
   const replace = async (): Promise<Change> => write([nextAddress()]);
 
   const first = nextAddress();
-  await slices.createNamespacedEndpointSlice({ namespace, body: sliceOf([first]) });
+  await slices.createNamespacedEndpointSlice({ namespace, body: sliceByHand(namespace, service, [first]) });
   const times = new Map<string, RuleTimes>();
   const api = await cuttableApi(cluster.kubeconfigPath);
   const operator = operatorHere({

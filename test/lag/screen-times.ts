@@ -9,6 +9,7 @@ import type { Cluster, ClusterNode } from '../cluster/cluster.ts';
 import { fullPath } from '../cluster/requirements.ts';
 import { openTerminal, type Terminal } from '../support/terminal.ts';
 import { startRuleTimes, type RuleTimes } from './rule-times.ts';
+import { applyObjects, freshNamespace, serviceByHand, sliceByHand } from './service-by-hand.ts';
 
 /** In milliseconds after the moment in which the rules had the change, at the latest. */
 export interface ScreenTimes {
@@ -25,29 +26,13 @@ const plugin = fileURLToPath(new URL('../../dist/kubectl-svctrace.mjs', import.m
 /** @param changes on each node; with none, nothing is done. The operator must run in the cluster. */
 export async function measureScreen(cluster: Cluster, changes: number): Promise<ScreenTimes[]> {
   if (changes === 0) return [];
-  const apply = async (object: object): Promise<void> => {
-    await cluster.kubectl(['apply', '--validate=false', '-f', '-'], { input: JSON.stringify(object) });
-  };
   const write = async (address: string): Promise<void> =>
-    apply({
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name: service, namespace, labels: { 'kubernetes.io/service-name': service } },
-      addressType: 'IPv4',
-      ports: [{ name: '', port: 8080, protocol: 'TCP' }],
-      endpoints: [{ addresses: [address], conditions: { ready: true } }],
-    });
+    applyObjects(cluster, sliceByHand(namespace, service, [address]));
   let terminal: Terminal | undefined;
   const times = new Map<ClusterNode, RuleTimes>();
   try {
-    await cluster.kubectl(['delete', 'namespace', namespace, '--ignore-not-found']);
-    await cluster.kubectl(['create', 'namespace', namespace]);
-    await apply({
-      apiVersion: 'v1',
-      kind: 'Service',
-      metadata: { name: service, namespace },
-      spec: { ports: [{ port: 80, targetPort: 8080 }] },
-    });
+    await freshNamespace(cluster, namespace);
+    await applyObjects(cluster, serviceByHand(namespace, service));
     await write('198.19.0.1');
     for (const node of cluster.nodes) times.set(node, await startRuleTimes(cluster, node, '198.18.0.0/15'));
     terminal = await openTerminal(`${process.execPath} ${plugin} ${service} -n ${namespace}`, {

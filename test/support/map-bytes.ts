@@ -1,10 +1,27 @@
 /** Entries of maps of eBPF as bytes, field by field: written independently of the decoders, so that a wrong offset of either is seen. */
+import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 
 export interface DumpedEntry {
   readonly key: readonly string[];
   readonly value: readonly string[];
 }
+
+/** Of bytes as tools print them: `0a 60 00 0a`. */
+export const hex = (text: string): string[] => text.split(' ').map((byte) => `0x${byte}`);
+
+/** The bytes with another one at that place. */
+export const withByte = (bytes: readonly string[], at: number, byte: string): string[] =>
+  bytes.map((each, index) => (index === at ? byte : each));
+
+/** An address of either family. */
+export const anyAddress = fc.oneof(
+  fc.ipV4(),
+  fc
+    .array(fc.integer({ min: 1, max: 0xffff }), { minLength: 8, maxLength: 8 })
+    .map((groups) => groups.map((each) => each.toString(16)).join(':')),
+);
+export const anyPort = fc.integer({ min: 0, max: 65535 });
 
 export type Field =
   | readonly ['address', string]

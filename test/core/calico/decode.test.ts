@@ -11,15 +11,13 @@ import {
   natFlag,
   routeEntry,
 } from '../../support/calico-bytes.ts';
-import type { DumpedEntry } from '../../support/map-bytes.ts';
+import { anyAddress, anyPort, hex, withByte, type DumpedEntry } from '../../support/map-bytes.ts';
 
 function decode(dumps: Readonly<Record<string, readonly DumpedEntry[]>>): CalicoMaps {
   const decoded = decodeCalicoMaps(parseMapDumps(JSON.stringify(dumps)));
   if (decoded === undefined) throw new Error('no map of Calico');
   return decoded.maps;
 }
-
-const hex = (text: string): string[] => text.split(' ').map((byte) => `0x${byte}`);
 
 describe('decodeCalicoMaps', () => {
   it('reads a frontend and a backend from the bytes that Felix writes', () => {
@@ -50,21 +48,14 @@ describe('decodeCalicoMaps', () => {
     expect(IPv4.backends).toEqual(new Map([[258, new Map([[0, { address: '10.244.1.1', port: 8080 }]])]]));
   });
 
-  const address = fc.oneof(
-    fc.ipV4(),
-    fc
-      .array(fc.integer({ min: 1, max: 0xffff }), { minLength: 8, maxLength: 8 })
-      .map((groups) => groups.map((each) => each.toString(16)).join(':')),
-  );
-  const port = fc.integer({ min: 0, max: 65535 });
   const long = fc.integer({ min: 0, max: 0xffff_fffe });
 
   it('gives back what was written, whatever it is, in either family', () => {
     fc.assert(
       fc.property(
         fc.record({
-          address,
-          port,
+          address: anyAddress,
+          port: anyPort,
           protocol: fc.constantFrom('TCP', 'UDP', 'SCTP'),
           prefix: fc.integer({ min: 0, max: 32 }),
           id: long,
@@ -73,7 +64,7 @@ describe('decodeCalicoMaps', () => {
           affinity: long,
           flags: fc.integer({ min: 0, max: 15 }),
         }),
-        port,
+        anyPort,
         fc.integer({ min: 0, max: 0xfff }),
         ({ prefix, ...frontend }, backendPort, routeFlags) => {
           const family = frontend.address.includes(':') ? 'IPv6' : 'IPv4';
@@ -122,8 +113,6 @@ describe('decodeCalicoMaps', () => {
   });
 
   const frontend = frontendEntry({ address: '10.0.0.1', port: 80 });
-  const changed = (bytes: readonly string[], at: number, byte: string): string[] =>
-    bytes.map((each, index) => (index === at ? byte : each));
   it.each([
     [
       'a key of another size',
@@ -132,10 +121,10 @@ describe('decodeCalicoMaps', () => {
     ],
     [
       'a protocol',
-      { cali_v4_nat_fe3: [{ ...frontend, key: changed(frontend.key, 10, '0x2f') }] },
+      { cali_v4_nat_fe3: [{ ...frontend, key: withByte(frontend.key, 10, '0x2f') }] },
       'its protocol is 47',
     ],
-    ['a prefix', { cali_v4_nat_fe3: [{ ...frontend, key: changed(frontend.key, 0, '0x37') }] }, 'its prefix is -1'],
+    ['a prefix', { cali_v4_nat_fe3: [{ ...frontend, key: withByte(frontend.key, 0, '0x37') }] }, 'its prefix is -1'],
     ['flags', { cali_v4_nat_fe3: [frontendEntry({ address: '10.0.0.1', port: 80, flags: 16 })] }, 'its flags are 16'],
     ['a route of another size', { cali_v4_routes: [routeEntry('fd00::', 8, 0)] }, 'its key has 20 bytes'],
   ])('refuses %s that no version of Calico has', (_name, dumps, message) => {

@@ -16,15 +16,13 @@ import {
   serviceFlag2,
   sourceRangeEntry,
 } from '../../support/cilium-bytes.ts';
-import type { DumpedEntry } from '../../support/map-bytes.ts';
+import { anyAddress, anyPort, hex, withByte, type DumpedEntry } from '../../support/map-bytes.ts';
 
 function decode(dumps: Readonly<Record<string, readonly DumpedEntry[]>>): CiliumMaps {
   const decoded = decodeCiliumMaps(parseMapDumps(JSON.stringify(dumps)));
   if (decoded === undefined) throw new Error('no map of Cilium');
   return decoded.maps;
 }
-
-const hex = (text: string): string[] => text.split(' ').map((byte) => `0x${byte}`);
 
 describe('decodeCiliumMaps', () => {
   it('reads a frontend, its slot and its backend from the bytes that Cilium 1.20 has in the kernel', () => {
@@ -120,13 +118,6 @@ describe('decodeCiliumMaps', () => {
     ).toEqual(expected);
   });
 
-  const address = fc.oneof(
-    fc.ipV4(),
-    fc
-      .array(fc.integer({ min: 1, max: 0xffff }), { minLength: 8, maxLength: 8 })
-      .map((groups) => groups.map((each) => each.toString(16)).join(':')),
-  );
-  const port = fc.integer({ min: 0, max: 65535 });
   const id = fc.integer({ min: 0, max: 65535 });
   const long = fc.integer({ min: 0, max: 0xffff_ffff });
   const protocol = fc.constantFrom('TCP', 'UDP', 'SCTP', 'ANY' as const);
@@ -135,8 +126,8 @@ describe('decodeCiliumMaps', () => {
     fc.assert(
       fc.property(
         fc.record({
-          address,
-          port,
+          address: anyAddress,
+          port: anyPort,
           protocol,
           internal: fc.boolean(),
           union: fc.integer({ min: 0, max: 0xff_ffff }),
@@ -147,7 +138,7 @@ describe('decodeCiliumMaps', () => {
           flags2: fc.integer({ min: 0, max: 255 }).map((flags) => flags & ~serviceFlag2.l7),
         }),
         fc.array(long, { maxLength: 5 }),
-        fc.record({ id: long, port, protocol, state: fc.integer({ min: 0, max: 3 }), cluster: id }),
+        fc.record({ id: long, port: anyPort, protocol, state: fc.integer({ min: 0, max: 3 }), cluster: id }),
         (frontend, slots, backend) => {
           const digit = frontend.address.includes(':') ? '6' : '4';
           const maps = decode({
@@ -204,8 +195,6 @@ describe('decodeCiliumMaps', () => {
 
   const service = serviceEntry({ address: '10.0.0.1', port: 80 });
   const backend = backendEntry({ id: 1, address: '10.0.0.2', port: 80 });
-  const changed = (bytes: readonly string[], at: number, byte: string): string[] =>
-    bytes.map((each, index) => (index === at ? byte : each));
   it.each([
     [
       'a key of another size',
@@ -222,26 +211,26 @@ describe('decodeCiliumMaps', () => {
       { cilium_lb4_backends_v3: [{ ...backend, value: [...backend.value, '0x00'] }] },
       "another version's layout is not guessed",
     ],
-    ['a scope', { cilium_lb4_services_v2: [{ ...service, key: changed(service.key, 9, '0x02') }] }, 'its scope is 2'],
+    ['a scope', { cilium_lb4_services_v2: [{ ...service, key: withByte(service.key, 9, '0x02') }] }, 'its scope is 2'],
     [
       'padding',
-      { cilium_lb4_services_v2: [{ ...service, key: changed(service.key, 11, '0x01') }] },
+      { cilium_lb4_services_v2: [{ ...service, key: withByte(service.key, 11, '0x01') }] },
       'the last two bytes',
     ],
     [
       'a protocol',
-      { cilium_lb4_services_v2: [service, { ...service, key: changed(service.key, 8, '0x2f') }] },
+      { cilium_lb4_services_v2: [service, { ...service, key: withByte(service.key, 8, '0x2f') }] },
       'entry 2: its protocol is 47',
     ],
     [
       'a state',
-      { cilium_lb4_backends_v3: [{ ...backend, value: changed(backend.value, 7, '0x04') }] },
+      { cilium_lb4_backends_v3: [{ ...backend, value: withByte(backend.value, 7, '0x04') }] },
       'its state is 4',
     ],
     ['a prefix', { cilium_lb4_source_range: [sourceRangeEntry(1, '10.0.0.0', 33)] }, 'the length of its prefix is 33'],
     [
       'a family',
-      { cilium_lxc: [{ ...endpointEntry('10.0.0.1'), key: changed(endpointEntry('10.0.0.1').key, 16, '0x03') }] },
+      { cilium_lxc: [{ ...endpointEntry('10.0.0.1'), key: withByte(endpointEntry('10.0.0.1').key, 16, '0x03') }] },
       'the family of its key is 3',
     ],
   ])('refuses %s that no version of Cilium has', (_name, dumps, message) => {
