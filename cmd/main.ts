@@ -77,19 +77,24 @@ async function main(args: readonly string[]): Promise<number> {
   const interruption = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      // Whoever asks twice does not want to wait for the cleaning up.
-      if (interruption.signal.aborted) process.exit(exitStatusOfError(new InterruptedError(signal)) ?? 1);
+      // Whoever asks twice does not want to wait for the cleaning up; a terminal that is closed is nobody who asks.
+      if (interruption.signal.aborted && signal !== 'SIGHUP')
+        process.exit(exitStatusOfError(new InterruptedError(signal)) ?? 1);
       interruption.abort(new InterruptedError(signal));
     });
   }
   // A reader that closes the pipe early (head) is not an error of ours; what was created is still removed.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // EIO: the terminal is gone.
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-    interruption.abort(new InterruptedError(error.code === 'EIO' ? 'SIGHUP' : 'SIGPIPE'));
+    if (error.code !== 'EPIPE' && !isOfGoneTerminal(error)) throw error;
+    interruption.abort(new InterruptedError(error.code === 'EPIPE' ? 'SIGPIPE' : 'SIGHUP'));
   });
   // A promise that nobody waited for comes here too. The terminal is given back before the error is printed.
   process.on('uncaughtException', (error) => {
+    // A view gives its terminal back, which is not there any more: what was created is still removed.
+    if (isOfGoneTerminal(error)) {
+      interruption.abort(new InterruptedError('SIGHUP'));
+      return;
+    }
     if (interruption.signal.aborted) process.exit(bugStatus);
     interruption.abort(error);
     setTimeout(() => {
@@ -117,6 +122,11 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     return await printError(error, interruption.signal);
   }
+}
+
+/** EIO of what is no file. */
+function isOfGoneTerminal({ code, path }: NodeJS.ErrnoException): boolean {
+  return code === 'EIO' && path === undefined;
 }
 
 /** Says what went wrong in one sentence; a bug is shown with its stack. */

@@ -204,6 +204,29 @@ describe('kubectl svctrace auth-service on a terminal', () => {
     }
   });
 
+  clusterTest('removes its probes where its terminal is closed', async (running) => {
+    const probes = async (): Promise<string> =>
+      (
+        await running.kubectl([
+          '-n',
+          'kube-system',
+          'get',
+          'pods',
+          '-l',
+          'app.kubernetes.io/component=probe',
+          '-o',
+          'name',
+        ])
+      ).stdout;
+    await inTerminal(running, 'auth-service --standalone', { columns: 120, rows: 40 }, async (terminal) => {
+      await terminal.waitFor(/node-c .*collected/);
+      expect(await probes()).not.toBe('');
+    });
+    await eventually(async () => {
+      expect(await probes()).toBe('');
+    });
+  });
+
   clusterTest('prints a line for each change where it watches without a live view', async (running) => {
     await inTerminal(running, 'auth-service -w -o table | cat', { columns: 160, rows: 120 }, async (terminal) => {
       await terminal.waitFor(/EndpointSlices {2}3\/3 endpoints ready/);
