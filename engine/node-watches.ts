@@ -240,11 +240,13 @@ export class NodeWatches {
       if (detailOf(watched) !== undefined) this.connections.notFollowed(name, key, reason, Date.now());
   }
 
-  #received(node: WatchedNode, record: RuleRecord, clock: ClockOffset | undefined): void {
-    node.isPolled = record.polled.length > 0;
-    const watched = node.services.get(record.service);
+  #received(node: WatchedNode, given: RuleRecord, clock: ClockOffset | undefined): void {
+    node.isPolled = given.polled.length > 0;
+    const watched = node.services.get(given.service);
     if (watched === undefined) return;
     const isFirst = !watched.isKnown;
+    // Of what was before its watch began, a record has nothing: also what it found then may have come before its changes.
+    const record = isFirst ? { ...given, hasLost: true } : given;
     const at = Date.now();
     watched.isKnown = true;
     watched.count += 1;
