@@ -124,7 +124,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** EIO of what is no file. */
+/** EIO without a path: reading or writing a terminal, not a file. */
 function isOfGoneTerminal({ code, path }: NodeJS.ErrnoException): boolean {
   return code === 'EIO' && path === undefined;
 }
